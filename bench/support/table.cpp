@@ -1,0 +1,45 @@
+#include "table.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace bench {
+
+namespace {
+
+// Three significant digits, without an exponent.
+std::string number(double value) {
+    const double size = std::abs(value);
+    return fmt::format("{:.{}f}", value, size >= 100 ? 0 : size >= 10 ? 1 : 2);
+}
+
+}  // namespace
+
+void Table::row(std::string figure, Spread value, std::string_view unit, std::optional<double> bar) {
+    rows_.push_back({std::move(figure), std::string(unit), value, bar});
+}
+
+void Table::print() const {
+    std::size_t width = 6;
+    for (const Row& row : rows_) width = std::max(width, row.figure.size());
+    fmt::print("{:<{}}  {:>8} {:>8} {:>8}  {:<5} {:>7}  {}\n", "figure", width, "median", "min", "max", "unit",
+               "at most", "");
+    for (const Row& row : rows_) {
+        const auto [median, low, high] = row.value;
+        fmt::print("{:<{}}  {:>8} {:>8} {:>8}  {:<5}", row.figure, width, number(median), number(low), number(high),
+                   row.unit);
+        if (row.bar) {
+            fmt::print(" {:>7}  {}", number(*row.bar),
+                       median <= *row.bar ? "met"
+                       : low <= *row.bar  ? "spread"
+                                          : "missed");
+        }
+        fmt::print("\n");
+    }
+    fmt::print("\n");
+}
+
+}  // namespace bench

@@ -1,0 +1,45 @@
+#pragma once
+
+#include "gc/compact/forwarding.hpp"
+#include "gc/compact/plan.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace perfloc::gc {
+
+/// The last phase of a full collection: spans without survivors are freed, dense ones stay, the others slide together
+/// inside their regions; every reference, slot, handle and cleanup follows. Marks and live bytes are valid.
+class Compactor {
+public:
+    /// `move_all`: everything that may move does, into fresh spans (stress), where memory allows.
+    Compactor(HeapCore& heap, MarkBitmap& marks, std::vector<Region*>& regions, bool move_all)
+        : heap_(heap), marks_(marks), forwarding_(heap.memory, marks), regions_(regions), move_all_(move_all) {}
+
+    void run();
+
+    std::uint64_t slid() const { return slid_; }
+    std::uint64_t stayed() const { return stayed_; }
+
+private:
+    void free_empty(Region& region);
+    void choose(Region& region);
+    bool worth_it();
+    void filter_slots(Region& region);
+    void move_cleanups(Region& region);
+    void move_handles(Region& region);
+    void move_objects();
+    void finish(SlidePlan& plan);
+    void settle_accounts(Region& region);
+
+    HeapCore& heap_;
+    MarkBitmap& marks_;
+    ForwardingTable forwarding_;
+    std::vector<Region*>& regions_;
+    bool move_all_;
+    std::vector<SlidePlan> plans_;
+    std::uint64_t slid_ = 0;
+    std::uint64_t stayed_ = 0;
+};
+
+}  // namespace perfloc::gc

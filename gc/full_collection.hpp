@@ -1,0 +1,34 @@
+#pragma once
+
+#include "gc/mark/mark_bitmap.hpp"
+#include "gc/phase.hpp"
+#include "runtime/heap_core.hpp"
+
+#include <vector>
+
+namespace perfloc::gc {
+
+using detail::HeapCore;
+using detail::Region;
+
+/// Collects the whole heap in one pause: mark from the handles, destroy, compact inside each region. Objects stay in their
+/// regions. The mutator's cursors must be stored; they are changed.
+class FullCollection {
+public:
+    FullCollection(HeapCore& heap, MarkBitmap& marks, PhaseOwner& phase) : heap_(heap), marks_(marks), phase_(phase) {}
+
+    void run(bool move_all);
+
+private:
+    void mark();
+    void clear_weak_handles();
+    void destroy();
+
+    HeapCore& heap_;
+    MarkBitmap& marks_;
+    PhaseOwner& phase_;
+    std::vector<Region*> regions_;  // innermost first
+    FullCollectionReport report_;
+};
+
+}  // namespace perfloc::gc

@@ -1,0 +1,81 @@
+#include "gc/collectors.hpp"
+#include "gc/mark/mark_bitmap.hpp"
+#include "gc/sweep/destructors.hpp"
+#include "gc/sweep/sweep.hpp"
+#include "runtime/bump.hpp"
+#include "runtime/check.hpp"
+#include "runtime/detached.hpp"
+#include "runtime/handles.hpp"
+#include "runtime/heap_core.hpp"
+#include "runtime/mutators.hpp"
+
+#include <perfloc/errors.hpp>
+#include <perfloc/heap.hpp>
+#include <perfloc/mutator.hpp>
+
+#include <fmt/core.h>
+
+/// Composes a heap from the runtime and the collectors.
+namespace perfloc {
+
+using detail::Region;
+
+Heap::Heap(const Options& options)
+    : core_(std::make_unique<detail::HeapCore>(options)), root_(std::make_unique<RootScope>(*core_->root)) {
+    core_->collector = gc::make_collector(*core_);
+}
+
+Heap::~Heap() {
+    detail::HeapCore& heap = *core_;
+    PERFLOC_CHECK(heap.mutator == nullptr, "a Heap is destroyed under an attached mutator (in scope \"{}\")",
+                  detail::LabelTable::name(detail::hot.region->label));
+    PERFLOC_CHECK(heap.first_detached == nullptr, "a Heap is destroyed while detached scope \"{}\" is open",
+                  detail::LabelTable::name(heap.first_detached->label));
+    std::uint64_t lost = 0;
+    for (detail::HandleNode* list : {&heap.root->handles, &heap.root->weak}) lost += detail::lose_handles(heap, *list, false);
+    {
+        const std::lock_guard guard(heap.global_handles);
+        for (detail::HandleNode* list : {&heap.root->global, &heap.root->global_weak}) {
+            lost += detail::lose_handles(heap, *list, true);
+        }
+    }
+    if (lost != 0) {
+        detail::report(fmt::format("{} global {} outlived the heap; they read null from now on", lost,
+                                   lost == 1 ? "handle" : "handles"));
+    }
+    // The root's scope ends at last: all that is in it is dead.
+    gc::MarkBitmap marks(heap.memory);
+    gc::condemn_spans(heap, marks, *heap.root);
+    std::vector<void*> dead;
+    gc::take_dead(heap, marks, *heap.root, dead);
+    gc::run_destructors(heap, dead);
+}
+
+RootScope& Heap::root() noexcept { return *root_; }
+const Options& Heap::options() const noexcept { return core_->options; }
+Stats Heap::stats() const noexcept { return Stats(*core_); }
+
+void Heap::collect_full() {
+    detail::HeapCore& heap = *core_;
+    const bool attached = detail::hot.mutator != nullptr && detail::hot.mutator->heap == &heap;
+    if (!attached && heap.mutator != nullptr) {
+        throw AttachError("perfloc: collect_full() by a thread that is not the heap's mutator");
+    }
+    if (!attached) return heap.collector->collect_full();
+    Region& current = *heap.current_region();
+    detail::store_hot();
+    heap.mutator->bytes_at_last_poll = heap.totals.span_bytes;
+    heap.collector->collect_full();
+    detail::load_hot(current);
+}
+
+VerifyReport Heap::verify() const {
+    if (detail::hot.mutator != nullptr && detail::hot.mutator->heap == core_.get()) detail::store_hot();
+    return core_->collector->verify();
+}
+
+Mutator::Mutator(Heap& heap) : core_(detail::attach(*heap.core_)) {}
+
+detail::RegionHot* detail::begin_detached(Heap& heap, Label label) { return &open_detached(*heap.core_, label); }
+
+}  // namespace perfloc

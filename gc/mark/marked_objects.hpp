@@ -1,0 +1,80 @@
+#pragma once
+
+#include "gc/mark/mark_bitmap.hpp"
+#include "runtime/span.hpp"
+#include "runtime/type_table.hpp"
+
+#include <bit>
+
+namespace perfloc::gc {
+
+using detail::Header;
+using detail::kHeaderBytes;
+using detail::PageTable;
+using detail::Span;
+using detail::TypeShape;
+
+/// Calls f(object, header, bytes) for each marked object of a span, in the order of addresses. The header is read before
+/// f is called, and f may move the object to a lower address.
+template <class F>
+inline void for_each_marked(const MarkBitmap& marks, const PageTable& pages, std::uint32_t page, const Span& span, F&& f) {
+    const TypeShape* const shapes = detail::type_shapes();
+    char* const start = pages.address_of(page);
+    const std::uint64_t* const bits = marks.word_for(start);
+    const std::size_t end = span.top_bytes / kWordBytes;
+    std::size_t at = 0;  // in words
+    while (at < end) {
+        const std::uint64_t rest = bits[at / 64] >> (at % 64);
+        if (rest == 0) {
+            at = (at / 64 + 1) * 64;
+            continue;
+        }
+        at += static_cast<std::size_t>(std::countr_zero(rest));
+        if (at >= end) return;
+        char* const cell = start + at * kWordBytes;
+        const Header header = *reinterpret_cast<const Header*>(cell);
+        const Header own = (header & detail::kForwarded) != 0
+                               ? *reinterpret_cast<const Header*>(reinterpret_cast<const char*>(header & ~Header{7}) - kHeaderBytes)
+                               : header;
+        const std::size_t bytes = detail::object_bytes(own, shapes);
+        at += bytes / kWordBytes;
+        f(static_cast<void*>(cell + kHeaderBytes), header, bytes);
+    }
+}
+
+/// Calls f(object, header, bytes) for each object of a span that has no dead ones, or all its objects, dead ones too:
+/// whatever was allocated, fillers excepted.
+template <class F>
+inline void for_each_object(const PageTable& pages, std::uint32_t page, const Span& span, F&& f) {
+    const TypeShape* const shapes = detail::type_shapes();
+    char* cell = pages.address_of(page);
+    char* const end = cell + span.top_bytes;
+    while (cell < end) {
+        const Header header = *reinterpret_cast<const Header*>(cell);
+        const std::size_t bytes = detail::object_bytes(header, shapes);
+        if (detail::header_type(header) != detail::kFillerType) f(static_cast<void*>(cell + kHeaderBytes), header, bytes);
+        cell += bytes;
+    }
+}
+
+/// Calls f for each object of the span that may be alive: law [stale].
+template <class F>
+inline void for_each_live(const MarkBitmap& marks, const PageTable& pages, std::uint32_t page, const Span& span, F&& f) {
+    if (span.live_map) {
+        for_each_marked(marks, pages, page, span, f);
+    } else {
+        for_each_object(pages, page, span, f);
+    }
+}
+
+/// `address`, a word inside a span with valid marks, belongs to a marked object.
+inline bool marked_word(const MarkBitmap& marks, const PageTable& pages, const void* address) {
+    const std::uint32_t page = pages.span_page(address);
+    const Span& span = pages.span(page);
+    if (span.kind != detail::SpanKind::large) return marks.test(address);
+    bool marked = false;
+    for_each_marked(marks, pages, page, span, [&](void*, Header, std::size_t) { marked = true; });
+    return marked;
+}
+
+}  // namespace perfloc::gc

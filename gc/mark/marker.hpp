@@ -1,0 +1,133 @@
+#pragma once
+
+#include "gc/mark/mark_bitmap.hpp"
+#include "runtime/check.hpp"
+#include "runtime/heap_core.hpp"
+#include "runtime/type_table.hpp"
+
+#include <array>
+#include <atomic>
+#include <vector>
+
+namespace perfloc::gc {
+
+using detail::Header;
+using detail::HeapCore;
+
+/// Depth-first marking with a first-in first-out queue of prefetched objects before the stack is followed (after Cher,
+/// Hosking and Vitek, "Software prefetching for mark-sweep garbage collection", 2004). Arrays are scanned in pieces, so
+/// that the stack stays small. The stack is in memory reserved beside the heap; when that is full, marked objects are
+/// scanned again until nothing is new.
+///
+/// `InSet` says whether a target is in the condemned set: marking looks at nothing else.
+template <class InSet>
+class Marker {
+public:
+    Marker(HeapCore& heap, MarkBitmap& marks, InSet in_set)
+        : marks_(marks),
+          in_set_(in_set),
+          shapes_(detail::type_shapes()),
+          stack_(reinterpret_cast<void**>(heap.memory.area(detail::Area::scratch))),
+          limit_(heap.memory.area_committed(detail::Area::scratch) / sizeof(void*)) {}
+
+    /// A root, or what a root slot holds. Null and targets outside the set are ignored.
+    void visit(void* target) {
+        if (target != nullptr && in_set_(target)) push(target);
+    }
+
+    /// Marks all that is reachable from what was visited. False when the stack was too small: scan the marked objects
+    /// again with rescan(), and drain once more.
+    bool drain() {
+        for (;;) {
+            while (top_ != 0) {
+                void* const next = stack_[--top_];
+                prefetch(next);
+                void*& place = queue_[turn_++ % kQueue];
+                void* const object = place;
+                place = next;
+                if (object != nullptr) mark(object);
+            }
+            bool drained = true;
+            for (std::size_t i = 0; i < kQueue; ++i) {
+                void* const object = std::exchange(queue_[turn_++ % kQueue], nullptr);
+                if (object == nullptr) continue;
+                mark(object);
+                drained = false;
+            }
+            if (!drained || top_ != 0) continue;
+            if (arrays_.empty()) break;
+            scan_array_piece();
+        }
+        return !std::exchange(overflowed_, false);
+    }
+
+    /// Visits what a marked object refers to.
+    void rescan(void* object, Header header) { scan(object, header); }
+
+    std::uint64_t objects() const { return objects_; }
+
+private:
+    static constexpr std::size_t kQueue = 16;
+    static constexpr std::uint64_t kPiece = 512;  // references of an array scanned in one go
+
+    struct ArrayPiece {
+        void* object;
+        std::uint64_t next;
+    };
+
+    void prefetch(const void* object) const {
+        const char* const header = static_cast<const char*>(object) - detail::kHeaderBytes;
+        __builtin_prefetch(header, 0, 3);
+        __builtin_prefetch(marks_.word_for(header), 1, 3);
+    }
+    void push(void* object) {
+        if (top_ == limit_) [[unlikely]] {
+            overflowed_ = true;
+            return;
+        }
+        stack_[top_++] = object;
+    }
+    void mark(void* object) {
+        const Header header = detail::header_of(object);
+        if (!marks_.mark(static_cast<char*>(object) - detail::kHeaderBytes, detail::object_bytes(header, shapes_))) return;
+        ++objects_;
+        scan(object, header);
+    }
+    void scan(void* object, Header header) {
+        const detail::TypeShape& shape = shapes_[detail::header_type(header)];
+        if (shape.stride != 0 && shape.has_refs && detail::header_count(header) > kPiece) {
+            arrays_.push_back({object, 0});
+            return;
+        }
+        detail::for_each_ref(object, header, shapes_, [this](std::atomic<void*>& slot) {
+            visit(slot.load(std::memory_order_relaxed));
+        });
+    }
+    void scan_array_piece() {
+        ArrayPiece& piece = arrays_.back();
+        const Header header = detail::header_of(piece.object);
+        const std::uint64_t length = detail::header_count(header);
+        const std::uint64_t n = std::min(kPiece, length - piece.next);
+        char* const elements = static_cast<char*>(piece.object) + piece.next * shapes_[detail::header_type(header)].stride;
+        piece.next += n;
+        if (piece.next == length) arrays_.pop_back();
+        const Header part = detail::make_header(detail::header_type(header), n);
+        detail::for_each_ref(elements, part, shapes_, [this](std::atomic<void*>& slot) {
+            visit(slot.load(std::memory_order_relaxed));
+        });
+    }
+
+    MarkBitmap& marks_;
+    InSet in_set_;
+    const detail::TypeShape* shapes_;
+    void** stack_;
+    std::size_t limit_;
+    std::size_t top_ = 0;
+    std::array<void*, kQueue> queue_{};
+    std::size_t turn_ = 0;
+    std::vector<ArrayPiece> arrays_;
+    std::uint64_t objects_ = 0;
+    bool overflowed_ = false;
+};
+
+}  // namespace perfloc::gc

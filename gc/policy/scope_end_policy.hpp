@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+/// Decisions, apart from mechanism: plain numbers in, a decision out. They see neither clock nor heap.
+namespace perfloc::gc {
+
+/// What an ended scope looks like.
+struct EndedScope {
+    std::uint64_t bytes = 0;    ///< allocated in it: the worst case is that all of it survives
+    bool has_cleanups = false;  ///< the dead must be known before anything moves
+    bool has_fixtures = false;  ///< pinned, large or pinned-by-handle objects
+};
+
+/// The dearest copying seen: small linked objects, cold. Dear enough that the budget holds at the worst.
+inline constexpr double kWorstNanosecondsPerByteCopied = 1.0;
+
+/// Copy the survivors out in the caller, instead of marking, sweeping and settling.
+constexpr bool promote_inline(const EndedScope& scope, std::chrono::nanoseconds budget) {
+    if (scope.has_cleanups || scope.has_fixtures) return false;
+    const double worst = static_cast<double>(scope.bytes) * kWorstNanosecondsPerByteCopied;
+    return worst <= static_cast<double>(budget.count());
+}
+
+/// A span with survivors, after marking.
+struct MarkedSpan {
+    std::uint64_t live_bytes = 0;
+    std::uint64_t span_bytes = 0;
+    bool movable = false;  ///< nothing in it is pinned, by type, size or handle
+};
+
+/// At half full, evacuating costs as many copied bytes as it frees. Below it, a survivor that keeps a span is moved.
+inline constexpr double kEvacuateBelow = 0.5;
+
+constexpr bool evacuate(const MarkedSpan& span, bool stress) {
+    if (!span.movable) return false;
+    return stress || static_cast<double>(span.live_bytes) < kEvacuateBelow * static_cast<double>(span.span_bytes);
+}
+
+}  // namespace perfloc::gc

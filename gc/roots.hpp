@@ -1,0 +1,59 @@
+#pragma once
+
+#include "gc/mark/marked_objects.hpp"
+#include "runtime/heap_core.hpp"
+
+#include <perfloc/detail/handle_list.hpp>
+
+#include <atomic>
+#include <mutex>
+#include <vector>
+
+namespace perfloc::gc {
+
+using detail::HandleNode;
+using detail::HeapCore;
+using detail::Region;
+
+/// What names an object of an ended scope from outside: a slot or a handle, and the scope that its object goes to.
+struct Root {
+    std::atomic<void*>* slot = nullptr;  ///< exactly one of the two
+    HandleNode* handle = nullptr;
+    Region* destination = nullptr;
+
+    void* target() const { return slot != nullptr ? slot->load(std::memory_order_relaxed) : handle->object; }
+};
+
+/// law [stale]: a recorded slot is used only after it is shown to be a Ref of a live object: its span is not in the pool,
+/// its generation matches, and in a span with dead objects among the living its word is marked.
+bool slot_is_live(HeapCore& heap, const MarkBitmap& marks, const detail::IncomingSlot& slot);
+
+/// The roots of an ended region, outermost destination first. A slot's destination is its own scope; a handle's is
+/// `enclosing`; a global handle's is the root. Where two lineages refer to the region, everything goes to the root: further
+/// out than necessary, never further in. law [remset].
+void find_roots(HeapCore& heap, const MarkBitmap& marks, Region& ended, Region& enclosing, std::vector<Root>& roots);
+
+/// Calls f(node, global) on every weak handle into the region; f may relink it.
+template <class F>
+void for_each_weak(HeapCore& heap, Region& region, F&& f) {
+    for_each_handle(region.weak, [&](HandleNode& node) { f(node, false); });
+    const std::lock_guard guard(heap.global_handles);
+    for_each_handle(region.global_weak, [&](HandleNode& node) { f(node, true); });
+}
+
+/// Clears a weak handle to a dead object.
+inline void clear_weak(HandleNode& node, bool global) {
+    detail::take_out(node);
+    node.object = nullptr;
+    node.next = node.previous = nullptr;
+    if (global) node.owner = nullptr;
+}
+
+/// Links a node that was in the lists of another region to the region of its (new) object.
+inline void relink(HandleNode& node, void* object, HandleNode& sentinel) {
+    detail::take_out(node);
+    node.object = object;
+    detail::insert_after(sentinel, node);
+}
+
+}  // namespace perfloc::gc

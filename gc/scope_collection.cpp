@@ -1,0 +1,118 @@
+#include "gc/scope_collection.hpp"
+
+#include "gc/mark/marker.hpp"
+#include "gc/policy/scope_end_policy.hpp"
+#include "gc/settle/promote.hpp"
+#include "gc/settle/settle.hpp"
+#include "gc/sweep/destructors.hpp"
+#include "gc/sweep/sweep.hpp"
+#include "runtime/bump.hpp"
+#include "runtime/clock.hpp"
+#include "runtime/scope_tree.hpp"
+
+namespace perfloc::gc {
+
+using detail::RegionState;
+
+ScopeReport ScopeCollection::run(Region& ended, Region& enclosing) {
+    const detail::Stopwatch watch;
+    ScopeReport report;
+    report.allocated_bytes = detail::allocated_bytes(heap_, ended);
+    // A scope that never allocated may still be named: by nothing alive.
+    PauseCause cause = PauseCause::promotion;
+    if (inline_is_possible(ended, report.allocated_bytes)) {
+        find_roots(heap_, marks_, ended, enclosing, roots_);
+        promote(ended, report);
+    } else {
+        detail::stamp_absorbed(heap_, ended);
+        detail::retire_cursors(heap_, ended);
+        heap_.regions.close(ended, RegionState::condemned);
+        phase_.enter(Phase::mark);
+        condemn_spans(heap_, marks_, ended);
+        find_roots(heap_, marks_, ended, enclosing, roots_);
+        cause = roots_.empty() ? PauseCause::destructors : PauseCause::collection;
+        mark(ended);
+        clear_weak_handles(ended);
+        phase_.enter(Phase::destroy);
+        destroy(ended);
+        phase_.enter(Phase::settle);
+        settle(ended, report);
+        phase_.enter(Phase::idle);
+        heap_.totals.scope_collections += 1;
+    }
+    detail::release_region(heap_, ended);
+    report.released_bytes = report.allocated_bytes - std::min(report.allocated_bytes, report.promoted_bytes);
+    report.pause = watch.elapsed();
+    heap_.pauses.record(cause, report.pause, report.allocated_bytes, report.promoted_bytes, ended.label);
+    return report;
+}
+
+/// Small enough for the budget at its worst, nothing fixed in it, and room for all of it outside.
+bool ScopeCollection::inline_is_possible(const Region& ended, std::uint64_t bytes) const {
+    EndedScope scope{.bytes = bytes, .has_cleanups = !ended.cleanups.empty(), .has_fixtures = !ended.large.empty()};
+    if (scope.has_cleanups || scope.has_fixtures || ended.absorbed != nullptr) return false;
+    if (!promote_inline(scope, heap_.options.pauses.max)) return false;
+    for_each_span(heap_, ended, [&](std::uint32_t, const Span& span) {
+        if (span.kind != detail::SpanKind::movable || span.pins != 0) scope.has_fixtures = true;
+    });
+    constexpr std::size_t kSlack = 8 * detail::kBlockBytes;  // the last spans of as many destinations
+    return !scope.has_fixtures && heap_.pool.has_room(bytes + kSlack);
+}
+
+void ScopeCollection::promote(Region& ended, ScopeReport& report) {
+    const Promoted promoted = InlinePromotion(heap_, ended, stack_).run(roots_);
+    report.promoted_bytes = promoted.bytes;
+    ended.counters->promoted_objects += promoted.objects;
+    heap_.totals.promotions += 1;
+}
+
+/// Protocol P7. The roots come outermost first; what each group reaches first goes to its destination, and so does the
+/// whole span that it is in.
+void ScopeCollection::mark(Region& ended) {
+    const std::uint32_t set = ended.index;
+    const auto in_set = [&pages = heap_.pages, set](const void* target) { return pages.region_at(target) == set; };
+    Marker marker(heap_, marks_, in_set);
+    for (std::size_t i = 0; i < roots_.size();) {
+        Region& destination = *roots_[i].destination;
+        for (; i < roots_.size() && roots_[i].destination == &destination; ++i) marker.visit(roots_[i].target());
+        while (!marker.drain()) {
+            for_each_span(heap_, ended, [&](std::uint32_t page, const Span& span) {
+                for_each_marked(marks_, heap_.pages, page, span, [&](void* object, Header header, std::size_t) {
+                    marker.rescan(object, header);
+                });
+            });
+        }
+        count_live(heap_, marks_, ended, destination.index);
+    }
+}
+
+void ScopeCollection::clear_weak_handles(Region& ended) {
+    for_each_weak(heap_, ended, [&](HandleNode& node, bool global) {
+        if (!marks_.test(static_cast<char*>(node.object) - kHeaderBytes)) clear_weak(node, global);
+    });
+}
+
+void ScopeCollection::destroy(Region& ended) {
+    dead_.clear();
+    take_dead(heap_, marks_, ended, dead_);
+    if (dead_.empty()) return;
+    std::vector<void*> dead;
+    dead.swap(dead_);  // a destructor may end a scope, which comes here again
+    const bool attached = detail::hot.mutator != nullptr && detail::hot.mutator->heap == &heap_;
+    Region* const current = attached ? heap_.current_region() : nullptr;
+    if (attached) detail::load_hot(*current);
+    run_destructors(heap_, dead);
+    if (attached) detail::store_hot();
+    check_no_resurrection(heap_, marks_, ended);
+    dead.clear();
+    dead_.swap(dead);
+}
+
+void ScopeCollection::settle(Region& ended, ScopeReport& report) {
+    Settlement settlement(heap_, marks_, ended);
+    settlement.run();
+    report.promoted_bytes = settlement.survived_bytes();
+    ended.counters->promoted_objects += settlement.survived_objects();
+}
+
+}  // namespace perfloc::gc

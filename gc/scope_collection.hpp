@@ -1,0 +1,38 @@
+#pragma once
+
+#include "gc/mark/mark_bitmap.hpp"
+#include "gc/phase.hpp"
+#include "gc/roots.hpp"
+
+#include <perfloc/scope.hpp>
+
+#include <vector>
+
+namespace perfloc::gc {
+
+/// Collects one ended region: what something outside still reaches is settled there, all else is released. The phases run
+/// to their ends in the caller, one after the other; each is a function of its own, so that another schedule may drive
+/// them.
+class ScopeCollection {
+public:
+    ScopeCollection(HeapCore& heap, MarkBitmap& marks, PhaseOwner& phase) : heap_(heap), marks_(marks), phase_(phase) {}
+
+    ScopeReport run(Region& ended, Region& enclosing);
+
+private:
+    bool inline_is_possible(const Region& ended, std::uint64_t bytes) const;
+    void promote(Region& ended, ScopeReport& report);
+    void mark(Region& ended);
+    void clear_weak_handles(Region& ended);
+    void destroy(Region& ended);
+    void settle(Region& ended, ScopeReport& report);
+
+    HeapCore& heap_;
+    MarkBitmap& marks_;
+    PhaseOwner& phase_;
+    std::vector<Root> roots_;    // kept between collections: no allocation once warm
+    std::vector<void*> stack_;
+    std::vector<void*> dead_;
+};
+
+}  // namespace perfloc::gc

@@ -1,0 +1,85 @@
+#include "gc/settle/promote.hpp"
+
+#include "runtime/bump.hpp"
+#include "runtime/check.hpp"
+#include "runtime/remember.hpp"
+
+#include <cstring>
+
+namespace perfloc::gc {
+
+using detail::header_of;
+
+/// Where an object of the ended region is now; copies it when it has not moved. A forwarded header holds the address.
+void* InlinePromotion::moved(void* object) {
+    const Header header = header_of(object);
+    if ((header & detail::kForwarded) != 0) return reinterpret_cast<void*>(header & ~Header{7});
+    const std::size_t bytes = detail::object_bytes(header, detail::type_shapes());
+    void* const copy = detail::bump(heap_, *destination_, bytes);
+    PERFLOC_CHECK(copy != nullptr, "internal: a promotion runs out of the room that it was promised");
+    std::memcpy(static_cast<char*>(copy) - kHeaderBytes, static_cast<char*>(object) - kHeaderBytes, bytes);
+    header_of(object) = reinterpret_cast<Header>(copy) | detail::kForwarded;
+    promoted_.bytes += bytes;
+    promoted_.objects += 1;
+    if (detail::type_shapes()[detail::header_type(header)].has_refs) stack_.push_back(copy);
+    return copy;
+}
+
+/// References of a copy: into the ended region they follow; others may now point inward, from an object that moved
+/// outward, and are recorded.
+void InlinePromotion::scan(void* copy) {
+    const std::uint64_t own = heap_.regions.record(*destination_).key;
+    detail::for_each_ref(copy, header_of(copy), detail::type_shapes(), [&](std::atomic<void*>& slot) {
+        void* const target = slot.load(std::memory_order_relaxed);
+        if (target == nullptr) return;
+        const std::uint32_t region = heap_.pages.region_at(target);
+        if (region == ended_.index) {
+            slot.store(moved(target), std::memory_order_release);
+        } else if (region != destination_->index && !detail::key_encloses(heap_.regions.record(region).key, own)) {
+            detail::record_reference(heap_, slot, target);
+        }
+    });
+}
+
+Promoted InlinePromotion::run(const std::vector<Root>& roots) {
+    for (const Root& root : roots) {
+        destination_ = root.destination;
+        void* const target = root.target();
+        if (heap_.pages.region_at(target) != ended_.index) continue;  // a slot that was recorded twice
+        void* const copy = moved(target);
+        if (root.slot != nullptr) {
+            root.slot->store(copy, std::memory_order_release);
+        } else {
+            Region& region = heap_.region_at(copy);
+            const bool global = root.handle->owner == reinterpret_cast<detail::MutatorCore*>(&heap_);
+            if (global) {
+                const std::lock_guard guard(heap_.global_handles);
+                relink(*root.handle, copy, region.global);
+                region.attention |= detail::kWeak;
+                heap_.regions.record(region).published = 1;
+            } else {
+                relink(*root.handle, copy, region.handles);
+            }
+        }
+        while (!stack_.empty()) {
+            void* const next = stack_.back();
+            stack_.pop_back();
+            scan(next);
+        }
+    }
+    settle_weak_handles();
+    return promoted_;
+}
+
+void InlinePromotion::settle_weak_handles() {
+    for_each_weak(heap_, ended_, [&](HandleNode& node, bool global) {
+        const Header header = header_of(node.object);
+        if ((header & detail::kForwarded) == 0) return clear_weak(node, global);
+        void* const copy = reinterpret_cast<void*>(header & ~Header{7});
+        Region& region = heap_.region_at(copy);
+        relink(node, copy, global ? region.global_weak : region.weak);
+        region.attention |= detail::kWeak;
+    });
+}
+
+}  // namespace perfloc::gc

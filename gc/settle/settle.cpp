@@ -1,0 +1,178 @@
+#include "gc/settle/settle.hpp"
+
+#include "gc/policy/scope_end_policy.hpp"
+#include "runtime/bump.hpp"
+#include "runtime/check.hpp"
+#include "runtime/remember.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace perfloc::gc {
+
+using detail::header_of;
+using detail::kPageBytes;
+using detail::SpanList;
+
+void Settlement::run() {
+    decide();
+    evacuate();
+    for (SpanList* list : {&ended_.blocks, &ended_.runs, &ended_.large}) adopt(*list);
+    fix_references();
+    fix_handles();
+    move_slots();
+    move_cleanups();
+}
+
+void Settlement::decide() {
+    std::uint64_t to_copy = 0;
+    std::uint64_t most_destinations = 0;
+    for (SpanList* list : {&ended_.blocks, &ended_.runs, &ended_.large}) {
+        heap_.pages.for_each(*list, [&](std::uint32_t page, Span& span) {
+            if (span.live_bytes == 0) return;
+            survived_bytes_ += span.live_bytes;
+            const MarkedSpan marked{span.live_bytes, std::uint64_t{span.pages} * kPageBytes,
+                                    span.kind == detail::SpanKind::movable && span.pins == 0};
+            if (gc::evacuate(marked, heap_.stress.move)) {
+                evacuated_.push_back(page);
+                to_copy += span.live_bytes;
+                ++most_destinations;
+            } else {
+                adopted_.push_back(page);
+            }
+        });
+    }
+    // Each destination's last span may be left half empty. At the limit everything is adopted: that takes no memory.
+    const std::uint64_t slack = std::min<std::uint64_t>(most_destinations, 8) * detail::kBlockBytes;
+    if (!evacuated_.empty() && !heap_.pool.has_room(to_copy + to_copy / 4 + slack)) {
+        adopted_.insert(adopted_.end(), evacuated_.begin(), evacuated_.end());
+        evacuated_.clear();
+    }
+}
+
+void Settlement::evacuate() {
+    for (const std::uint32_t page : evacuated_) {
+        Span& span = heap_.pages.span(page);
+        span.slides = true;
+        Region& destination = heap_.regions.at(span.destination);
+        for_each_marked(marks_, heap_.pages, page, span, [&](void* object, Header, std::size_t bytes) {
+            void* const copy = detail::bump(heap_, destination, bytes);
+            PERFLOC_CHECK(copy != nullptr, "internal: an evacuation runs out of the room that it was promised");
+            std::memcpy(static_cast<char*>(copy) - kHeaderBytes, static_cast<char*>(object) - kHeaderBytes, bytes);
+            header_of(object) = reinterpret_cast<Header>(copy) | detail::kForwarded;
+        });
+    }
+}
+
+/// Hands the spans that stay to their destinations; the others remain in the list.
+void Settlement::adopt(SpanList& list) {
+    SpanList rest;
+    while (!list.empty()) {
+        const std::uint32_t page = heap_.pages.pop(list);
+        Span& span = heap_.pages.span(page);
+        if (span.live_bytes == 0 || span.slides) {
+            heap_.pages.append(rest, page);
+            continue;
+        }
+        Region& destination = heap_.regions.at(span.destination);
+        heap_.pages.stamp_region(page, span.pages, destination.index);
+        heap_.pages.append(&list == &ended_.blocks   ? destination.blocks
+                           : &list == &ended_.runs ? destination.runs
+                                                   : destination.large,
+                           page);
+        ended_.pages -= span.pages;
+        destination.pages += span.pages;
+        destination.filled_bytes += span.live_bytes;
+        destination.attention |= detail::kMoreSpans;
+        span.live_map = span.kind != detail::SpanKind::large && span.live_bytes < span.top_bytes;
+        span.destination = 0;
+        span.condemned = false;
+    }
+    list = rest;
+}
+
+/// Where a survivor is now.
+void* Settlement::now_at(void* object) const {
+    const Header header = header_of(object);
+    return (header & detail::kForwarded) != 0 ? reinterpret_cast<void*>(header & ~Header{7}) : object;
+}
+
+/// Protocol P14, P18: references of what moved outward are recorded, at their new places.
+void Settlement::fix_object(void* object, Header header) {
+    ++survived_objects_;
+    detail::for_each_ref(object, header, detail::type_shapes(), [&](std::atomic<void*>& slot) {
+        void* target = slot.load(std::memory_order_relaxed);
+        if (target == nullptr) return;
+        if (heap_.pages.region_at(target) == ended_.index) {  // in an evacuated span: adopted ones were stamped
+            target = now_at(target);
+            slot.store(target, std::memory_order_release);
+        }
+        detail::record_reference(heap_, slot, target);
+    });
+}
+
+void Settlement::fix_references() {
+    for (const std::uint32_t page : adopted_) {
+        const Span& span = heap_.pages.span(page);
+        for_each_marked(marks_, heap_.pages, page, span,
+                        [&](void* object, Header header, std::size_t) { fix_object(object, header); });
+    }
+    for (const std::uint32_t page : evacuated_) {
+        const Span& span = heap_.pages.span(page);
+        for_each_marked(marks_, heap_.pages, page, span, [&](void* object, Header, std::size_t) {
+            void* const copy = now_at(object);
+            fix_object(copy, header_of(copy));
+        });
+    }
+}
+
+void Settlement::fix_handles() {
+    for_each_handle(ended_.handles, [&](HandleNode& node) {
+        void* const object = now_at(node.object);
+        relink(node, object, heap_.region_at(object).handles);
+    });
+    {
+        const std::lock_guard guard(heap_.global_handles);
+        for_each_handle(ended_.global, [&](HandleNode& node) {
+            void* const object = now_at(node.object);
+            Region& region = heap_.region_at(object);
+            relink(node, object, region.global);
+            region.attention |= detail::kWeak;
+            heap_.regions.record(region).published = 1;
+        });
+    }
+    for_each_weak(heap_, ended_, [&](HandleNode& node, bool global) {
+        void* const object = now_at(node.object);
+        Region& region = heap_.region_at(object);
+        relink(node, object, global ? region.global_weak : region.weak);
+        region.attention |= detail::kWeak;
+    });
+}
+
+/// Protocol P16: incoming slots go to the destination, unless it encloses their source.
+void Settlement::move_slots() {
+    ended_.incoming.for_each([&](const detail::IncomingSlot& incoming) {
+        if (!slot_is_live(heap_, marks_, incoming)) return;
+        void* target = incoming.slot->load(std::memory_order_relaxed);
+        if (target == nullptr) return;
+        if (heap_.pages.region_at(target) == ended_.index) {
+            if ((header_of(target) & detail::kForwarded) == 0) return;  // a dead slot's target, in a span that goes
+            target = now_at(target);
+            incoming.slot->store(target, std::memory_order_release);
+        }
+        detail::record_reference(heap_, *incoming.slot, target);
+    });
+    ended_.incoming.clear(heap_.chunks);
+}
+
+void Settlement::move_cleanups() {
+    ended_.cleanups.for_each([&](void* object) {
+        void* const now = now_at(object);
+        Region& region = heap_.region_at(now);
+        region.cleanups.push(heap_.chunks, now);
+        region.attention |= detail::kCleanups;
+    });
+    ended_.cleanups.clear(heap_.chunks);
+}
+
+}  // namespace perfloc::gc

@@ -1,0 +1,61 @@
+#include "gc/sweep/destructors.hpp"
+
+#include "gc/roots.hpp"
+#include "runtime/check.hpp"
+
+#include <algorithm>
+
+namespace perfloc::gc {
+
+namespace {
+
+/// In a span that a collection looks at, and not marked.
+bool is_dying(const HeapCore& heap, const void* address) {
+    const MarkBitmap marks(heap.memory);
+    if (!heap.pages.contains(address)) return false;
+    const std::uint32_t page = heap.pages.span_page(address);
+    const Span& span = heap.pages.span(page);
+    return span.condemned && !marked_word(marks, heap.pages, address);
+}
+
+}  // namespace
+
+void take_dead(HeapCore& heap, const MarkBitmap& marks, Region& region, std::vector<void*>& dead) {
+    const std::size_t before = dead.size();
+    region.cleanups.filter(heap.chunks, [&](void* object) {
+        if (marks.test(static_cast<char*>(object) - kHeaderBytes)) return true;
+        dead.push_back(object);
+        return false;
+    });
+    std::reverse(dead.begin() + static_cast<std::ptrdiff_t>(before), dead.end());
+}
+
+void run_destructors(HeapCore& heap, const std::vector<void*>& dead) {
+    if (dead.empty()) return;
+    const std::uintptr_t watch = std::exchange(detail::hot.watch, ~std::uintptr_t{0});
+    const auto outer = std::exchange(heap.is_dying, &is_dying);  // a destructor may end a scope that has some of its own
+    ++detail::hot.quiet;
+    for (void* const object : dead) {
+        const Header header = detail::header_of(object);
+        detail::type_info(detail::header_type(header)).destroy(object, detail::header_count(header));
+    }
+    --detail::hot.quiet;
+    heap.is_dying = outer;
+    detail::hot.watch = watch;
+}
+
+void check_no_resurrection(HeapCore& heap, const MarkBitmap& marks, Region& region) {
+    const auto check = [&](const detail::HandleNode& node) {
+        const Span& span = heap.pages.span_at(node.object);
+        PERFLOC_CHECK(!span.condemned || marks.test(static_cast<char*>(node.object) - kHeaderBytes),
+                      "a destructor leaves a handle to a dying object of type {}: destructors may not resurrect",
+                      detail::type_of(node.object).name);
+    };
+    for_each_handle(region.handles, check);
+    for_each_handle(region.weak, check);
+    const std::lock_guard guard(heap.global_handles);
+    for_each_handle(region.global, check);
+    for_each_handle(region.global_weak, check);
+}
+
+}  // namespace perfloc::gc

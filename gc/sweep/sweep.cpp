@@ -1,0 +1,43 @@
+#include "gc/sweep/sweep.hpp"
+
+#include "runtime/bump.hpp"
+
+namespace perfloc::gc {
+
+namespace {
+
+/// Popcount for spans whose objects have all their words marked; a large object is all or nothing.
+std::uint64_t live_bytes(HeapCore& heap, const MarkBitmap& marks, std::uint32_t page, const Span& span) {
+    if (span.kind != detail::SpanKind::large) {
+        return marks.count_words(heap.pages.address_of(page), span.top_bytes) * kWordBytes;
+    }
+    std::uint64_t bytes = 0;
+    for_each_marked(marks, heap.pages, page, span, [&](void*, Header, std::size_t) { bytes = span.top_bytes; });
+    return bytes;
+}
+
+}  // namespace
+
+void condemn_spans(HeapCore& heap, MarkBitmap& marks, Region& region) {
+    detail::write_tops(heap, region);
+    for_each_span(heap, region, [&](std::uint32_t page, Span& span) {
+        marks.clear(heap.pages.address_of(page), std::size_t{span.pages} * detail::kPageBytes);
+        span.live_bytes = 0;
+        span.destination = 0;
+        span.slides = false;
+        span.condemned = true;
+    });
+}
+
+std::uint64_t count_live(HeapCore& heap, const MarkBitmap& marks, Region& region, std::uint32_t destination) {
+    std::uint64_t total = 0;
+    for_each_span(heap, region, [&](std::uint32_t page, Span& span) {
+        if (!span.condemned) return;  // handed out since: by destructors
+        span.live_bytes = live_bytes(heap, marks, page, span);
+        total += span.live_bytes;
+        if (span.live_bytes != 0 && span.destination == 0) span.destination = destination;
+    });
+    return total;
+}
+
+}  // namespace perfloc::gc

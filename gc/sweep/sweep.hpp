@@ -1,0 +1,24 @@
+#pragma once
+
+#include "gc/mark/marked_objects.hpp"
+#include "runtime/heap_core.hpp"
+
+namespace perfloc::gc {
+
+using detail::HeapCore;
+using detail::Region;
+
+/// Calls f(page, span) for each span of a region.
+template <class F>
+void for_each_span(HeapCore& heap, const Region& region, F&& f) {
+    for (const detail::SpanList* list : {&region.blocks, &region.runs, &region.large}) heap.pages.for_each(*list, f);
+}
+
+/// Before marking: the spans' tops are true, their marks clear, and they belong to the condemned set.
+void condemn_spans(HeapCore& heap, MarkBitmap& marks, Region& region);
+
+/// After marking (a part): live bytes of each span that had none. Where a span has survivors for the first time, they go
+/// to `destination`. Returns the bytes found.
+std::uint64_t count_live(HeapCore& heap, const MarkBitmap& marks, Region& region, std::uint32_t destination);
+
+}  // namespace perfloc::gc

@@ -1,0 +1,200 @@
+#include "gc/verify/verifier.hpp"
+
+#include "gc/mark/marked_objects.hpp"
+#include "gc/sweep/sweep.hpp"
+#include "runtime/bump.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace perfloc::gc {
+
+using detail::kPageBytes;
+using detail::kWordBytes;
+
+namespace {
+
+constexpr std::size_t kMostViolations = 20;
+
+std::uint64_t record_key(const void* slot, std::uint32_t region) {
+    return reinterpret_cast<std::uint64_t>(slot) ^ std::uint64_t{region} << 48 ^ std::uint64_t{region} << 1;
+}
+
+}  // namespace
+
+Verifier::Verifier(HeapCore& heap) : heap_(heap) {}
+
+VerifyReport Verifier::run() {
+    std::size_t last_page = 0;
+    heap_.for_each_open_region([&](Region& region) {
+        if (region.nominal_of != nullptr) return;
+        regions_.push_back(&region);
+        detail::write_tops(heap_, region);
+        for_each_span(heap_, region, [&](std::uint32_t page, const Span& span) {
+            last_page = std::max<std::size_t>(last_page, page + span.pages);
+        });
+    });
+    starts_.assign(last_page * (kPageBytes / kWordBytes) / 64 + 1, 0);
+    for (Region* const region : regions_) find_objects(*region);
+    for (Region* const region : regions_) check_region(*region);
+    return std::move(report_);
+}
+
+void Verifier::violation(std::string line) {
+    if (report_.violations.size() < kMostViolations) report_.violations.push_back(std::move(line));
+}
+
+bool Verifier::is_object(const void* address) const {
+    const std::size_t word = (reinterpret_cast<std::uintptr_t>(address) - heap_.pages.base()) / kWordBytes;
+    return reinterpret_cast<std::uintptr_t>(address) % kWordBytes == 0 && word / 64 < starts_.size() &&
+           (starts_[word / 64] >> (word % 64) & 1) != 0;
+}
+
+/// Where objects start in the region, and what is recorded for it.
+void Verifier::find_objects(Region& region) {
+    const MarkBitmap marks(heap_.memory);
+    for_each_span(heap_, region, [&](std::uint32_t page, const Span& span) {
+        const std::uint32_t named = heap_.regions.resolve(heap_.pages.region_at(heap_.pages.address_of(page)));
+        if (named != region.index) {
+            violation(fmt::format("law [park]: span {} of region {} (\"{}\") is stamped with region {}", page, region.index,
+                                  detail::LabelTable::name(region.label), named));
+        }
+        if (span.top_bytes > std::size_t{span.pages} * kPageBytes) {
+            violation(fmt::format("span {} of region {} has a top beyond its end", page, region.index));
+            return;
+        }
+        for_each_live(marks, heap_.pages, page, span, [&](void* object, Header header, std::size_t bytes) {
+            ++report_.objects;
+            const std::uint32_t type = detail::header_type(header);
+            if ((header & 7) != 0 || type <= detail::kFillerType || type >= detail::type_count() || bytes == 0) {
+                violation(fmt::format("law [stale]: an object at {} in \"{}\" has the header {:#x}, which no object has",
+                                      object, detail::LabelTable::name(region.label), header));
+                return;
+            }
+            const std::size_t word = (reinterpret_cast<std::uintptr_t>(object) - heap_.pages.base()) / kWordBytes;
+            starts_[word / 64] |= std::uint64_t{1} << (word % 64);
+        });
+    });
+    region.incoming.for_each([&](const detail::IncomingSlot& incoming) {
+        if (heap_.pages.span_at(incoming.slot).generation == incoming.generation) {
+            recorded_.insert(record_key(incoming.slot, region.index));
+        }
+    });
+}
+
+void Verifier::check_region(Region& region) {
+    const MarkBitmap marks(heap_.memory);
+    if (region.incoming.size() != 0 && (region.attention & detail::kIncoming) == 0) {
+        violation(fmt::format("law [remset]: region \"{}\" has incoming slots that its end would not look at",
+                              detail::LabelTable::name(region.label)));
+    }
+    for_each_span(heap_, region, [&](std::uint32_t page, const Span& span) {
+        for_each_live(marks, heap_.pages, page, span, [&](void* object, Header header, std::size_t) {
+            check_object(region, object, header);
+        });
+    });
+    check_handles(region, region.handles, "a Handle");
+    check_handles(region, region.weak, "a WeakHandle");
+    check_cleanups(region);
+    const std::lock_guard guard(heap_.global_handles);
+    check_handles(region, region.global, "a GlobalHandle");
+    check_handles(region, region.global_weak, "a GlobalWeakHandle");
+}
+
+void Verifier::check_object(Region& region, void* object, std::uint64_t header) {
+    const Where parent{object, header};
+    detail::for_each_ref(object, header, detail::type_shapes(), [&](std::atomic<void*>& slot) {
+        ++report_.references;
+        const auto offset = static_cast<std::size_t>(reinterpret_cast<const char*>(&slot) - static_cast<const char*>(object));
+        check_reference(region, parent, offset, slot);
+    });
+    look_for_undeclared(parent);
+}
+
+void Verifier::check_reference(Region& region, const Where& parent, std::size_t offset, std::atomic<void*>& slot) {
+    void* const target = slot.load(std::memory_order_relaxed);
+    if (target == nullptr) return;
+    if (!heap_.pages.contains(target)) {
+        return violation(fmt::format("law [stale]: {} is not in the heap", describe(parent, offset, target)));
+    }
+    const std::uint32_t index = heap_.regions.resolve(heap_.pages.region_at(target));
+    const bool open = std::any_of(regions_.begin(), regions_.end(), [&](const Region* r) { return r->index == index; });
+    if (!open) {
+        return violation(fmt::format("law [stale]: {} is in no open scope (region {}, state {})",
+                                     describe(parent, offset, target), index, static_cast<int>(heap_.regions.state(index))));
+    }
+    if (!is_object(target)) {
+        return violation(fmt::format("law [stale]: {} is not the start of a live object", describe(parent, offset, target)));
+    }
+    if (index == region.index || index == detail::kRootRegion) return;
+    if (detail::key_encloses(heap_.regions.record(index).key, heap_.regions.record(region).key)) return;
+    if (!recorded_.contains(record_key(&slot, index))) {
+        violation(fmt::format("law [remset]: {} goes from scope \"{}\" into scope \"{}\" and is not recorded",
+                              describe(parent, offset, target), detail::LabelTable::name(region.label),
+                              detail::LabelTable::name(heap_.regions.at(index).label)));
+    }
+}
+
+void Verifier::check_handles(Region& region, const detail::HandleNode& sentinel, const char* kind) {
+    for (const detail::HandleNode* node = sentinel.next; node != &sentinel; node = node->next) {
+        if (node->next->previous != node) {
+            return violation(fmt::format("law [remset]: the list of handles of scope \"{}\" is broken",
+                                         detail::LabelTable::name(region.label)));
+        }
+        if (!heap_.pages.contains(node->object) || !is_object(node->object)) {
+            violation(fmt::format("law [stale]: {} refers to {}, which is not the start of a live object", kind, node->object));
+        } else if (&heap_.region_at(node->object) != &region) {
+            violation(fmt::format("law [remset]: {} to an object of scope \"{}\" is in the list of scope \"{}\"", kind,
+                                  detail::LabelTable::name(heap_.region_at(node->object).label),
+                                  detail::LabelTable::name(region.label)));
+        }
+    }
+}
+
+void Verifier::check_cleanups(Region& region) {
+    region.cleanups.for_each([&](void* object) {
+        if (!is_object(object) || &heap_.region_at(object) != &region ||
+            !detail::type_shapes()[detail::header_type(detail::header_of(object))].destructor) {
+            violation(fmt::format("the destructor of {} is due at the end of scope \"{}\", where there is no such object", object,
+                                  detail::LabelTable::name(region.label)));
+        }
+    });
+}
+
+/// A word that is declared neither as a Ref nor as anything else, and holds the address of a live object, is likely to be
+/// a reference that the collector does not see.
+void Verifier::look_for_undeclared(const Where& parent) {
+    const detail::TypeInfo& info = detail::type_info(detail::header_type(parent.header));
+    if (info.array) return;
+    const auto* const words = static_cast<void* const*>(parent.object);
+    for (std::size_t i = 0; i < info.payload_bytes / kWordBytes; ++i) {
+        const std::size_t offset = i * kWordBytes;
+        if (!heap_.pages.contains(words[i]) || !is_object(words[i])) continue;
+        if (std::binary_search(info.ref_offsets.begin(), info.ref_offsets.end(), offset)) continue;
+        ++report_.suspicious_words;
+        ++heap_.totals.suspicious_words;
+        if (report_.suspicious_words == 1) {
+            detail::report(fmt::format("{} holds what looks like an undeclared reference to {} at offset {}", info.name,
+                                       detail::type_of(words[i]).name, offset));
+        }
+    }
+}
+
+std::string Verifier::describe(const Where& parent, std::size_t offset, const void* child) const {
+    const detail::TypeInfo& info = detail::type_info(detail::header_type(parent.header));
+    std::string field = fmt::format("offset {}", offset);
+    if (info.array) {
+        field = fmt::format("element {}", offset / std::max<std::size_t>(1, info.payload_bytes));
+        if (info.payload_bytes > kWordBytes) field += fmt::format(", offset {}", offset % info.payload_bytes);
+    } else {
+        const auto at = std::find(info.ref_offsets.begin(), info.ref_offsets.end(), offset);
+        const auto nth = static_cast<std::size_t>(at - info.ref_offsets.begin());
+        if (nth < info.ref_names.size() && !info.ref_names[nth].empty()) field = fmt::format("field {}", info.ref_names[nth]);
+    }
+    std::string child_type = "(no object)";
+    if (heap_.pages.contains(child) && is_object(child)) child_type = detail::type_of(child).name;
+    return fmt::format("{} at {} ({}) -> {} at {}", info.name, parent.object, field, child_type, child);
+}
+
+}  // namespace perfloc::gc

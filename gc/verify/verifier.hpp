@@ -1,0 +1,54 @@
+#pragma once
+
+#include "runtime/heap_core.hpp"
+
+#include <perfloc/heap.hpp>
+
+#include <cstdint>
+#include <unordered_set>
+#include <vector>
+
+namespace perfloc::gc {
+
+using detail::HeapCore;
+using detail::Region;
+
+/// Checks the laws on a whole heap that stands still. It walks every object that may be alive, and trusts nothing that the
+/// collectors derive: object starts are found by walking each span, not from mark bits (but where a span's live map is all
+/// that tells the living from the dead).
+///
+/// law [remset]   each reference between regions that no enclosing scope covers is an incoming slot, and each handle is in
+///                the lists of its object's region
+/// law [stale]    each reference of a live object, and each handle, refers to the start of a live object of an open region
+/// law [park]     no live object is in a span of the pool
+class Verifier {
+public:
+    explicit Verifier(HeapCore& heap);
+
+    VerifyReport run();
+
+private:
+    struct Where {
+        const void* object = nullptr;
+        std::uint64_t header = 0;
+    };
+
+    void find_objects(Region& region);
+    void check_region(Region& region);
+    void check_object(Region& region, void* object, std::uint64_t header);
+    void check_reference(Region& region, const Where& parent, std::size_t offset, std::atomic<void*>& slot);
+    void check_handles(Region& region, const detail::HandleNode& sentinel, const char* kind);
+    void check_cleanups(Region& region);
+    void look_for_undeclared(const Where& parent);
+    bool is_object(const void* address) const;
+    std::string describe(const Where& parent, std::size_t offset, const void* child) const;
+    void violation(std::string line);
+
+    HeapCore& heap_;
+    std::vector<Region*> regions_;
+    std::vector<std::uint64_t> starts_;  // one bit for each word up to the last page in use
+    std::unordered_set<std::uint64_t> recorded_;  // (slot, target region)
+    VerifyReport report_;
+};
+
+}  // namespace perfloc::gc

@@ -1,0 +1,219 @@
+#pragma once
+
+#include <perfloc/detail/describe.hpp>
+#include <perfloc/detail/handle_list.hpp>
+#include <perfloc/ref.hpp>
+
+#include <cstring>
+#include <new>
+#include <utility>
+
+/// The fast path of allocation, and of the references of a new object.
+namespace perfloc::detail {
+
+/// All return the object (behind its header), and throw OutOfMemory, ObjectTooLarge or AttachError. None is a safepoint.
+PERFLOC_API void* allocate_slow(std::size_t bytes, Header header);
+PERFLOC_API void* allocate_pinned(RegionHot& region, std::size_t bytes, std::size_t alignment, Header header);
+PERFLOC_API void* allocate_in(RegionHot& region, std::size_t bytes, Header header);
+
+/// Records what the Refs of a new object need; they were stored unchecked.
+PERFLOC_COLD PERFLOC_API void check_new_object(void* object) noexcept;
+
+PERFLOC_API void add_cleanup(RegionHot& region, void* object) noexcept;
+[[noreturn]] PERFLOC_COLD PERFLOC_API void bad_length(std::string_view type, std::int64_t length, bool negative);
+
+/// `bytes` includes the header and is a multiple of a word; at least two words, so that an object's address is in its
+/// own span.
+PERFLOC_INLINE void* allocate(std::size_t bytes, Header header) {
+    char* const start = hot.cursor;
+    if (static_cast<std::size_t>(hot.limit - start) < bytes) [[unlikely]] return allocate_slow(bytes, header);
+    hot.cursor = start + bytes;
+    *reinterpret_cast<Header*>(start) = header;
+    return start + kHeaderBytes;
+}
+
+/// Memory for one object of T (and what is behind it) in `region`, by T's and the object's needs.
+template <class T>
+PERFLOC_INLINE void* allocate_for(RegionHot& region, std::size_t bytes, Header header) {
+    if constexpr (!may_move<T>) {
+        return allocate_pinned(region, bytes, alignof(T), header);
+    } else if (&region == hot.region) {
+        return allocate(bytes, header);
+    } else {
+        return allocate_in(region, bytes, header);
+    }
+}
+
+/// Memory whose constructor has not finished is a filler: it may be walked over, and is left as one when the constructor
+/// throws. law [quiet]: meanwhile polls do nothing, and the region's scope cannot end.
+class Construction {
+public:
+    Construction(RegionHot& region, void* object, std::size_t bytes, Header header) noexcept
+        : region_(region), object_(object), bytes_(bytes), header_(header) {
+        header_of(object) = make_header(kFillerType, bytes / kWordBytes);
+        ++hot.quiet;
+        ++region.constructing;
+    }
+    Construction(const Construction&) = delete;
+    Construction& operator=(const Construction&) = delete;
+    void finished() noexcept {
+        header_of(object_) = header_;
+        finished_ = true;
+    }
+    ~Construction() {
+        --hot.quiet;
+        --region_.constructing;
+        // law [stale]: a slot of it that was recorded reads as null from now on.
+        if (!finished_) std::memset(object_, 0, bytes_ - kHeaderBytes);
+    }
+
+private:
+    RegionHot& region_;
+    void* object_;
+    std::size_t bytes_;
+    Header header_;
+    bool finished_ = false;
+};
+
+// --- arguments -------------------------------------------------------------------------------------------------------
+
+/// What stands for a reference among the arguments of make() is handed on as its target.
+template <class T>
+PERFLOC_INLINE Unchecked<T> hand_on(const Handle<T>& argument) {
+    return {argument.get()};
+}
+template <class T>
+PERFLOC_INLINE Unchecked<T> hand_on(const Ref<T>& argument) {
+    return {argument.get()};
+}
+template <class T>
+PERFLOC_INLINE Unchecked<T> hand_on(const Pin<T>& argument) {
+    return {argument.get()};
+}
+template <class T>
+PERFLOC_INLINE Unchecked<T> hand_on(const GlobalHandle<T>& argument) {
+    return {argument.get()};
+}
+template <class A>
+PERFLOC_INLINE decltype(auto) hand_on(A&& argument) {
+    using P = std::remove_cvref_t<A>;
+    if constexpr (std::is_pointer_v<P>) {
+        if constexpr (is_managed_pointer<P>()) {
+            return Unchecked<std::remove_pointer_t<P>>{argument};
+        } else {
+            return static_cast<A&&>(argument);
+        }
+    } else {
+        return static_cast<A&&>(argument);
+    }
+}
+
+template <class A>
+inline constexpr bool is_unchecked = false;
+template <class T>
+inline constexpr bool is_unchecked<Unchecked<T>> = true;
+
+/// How far apart object and target are: below the size of the span that the object is in, they share the span. Null is
+/// near everything.
+template <class A>
+PERFLOC_INLINE std::uintptr_t apart(const void* object, const A& argument) {
+    if constexpr (is_unchecked<A>) {
+        const auto target = reinterpret_cast<std::uintptr_t>(argument.target);
+        return target != 0 ? target ^ reinterpret_cast<std::uintptr_t>(object) : 0;
+    } else {
+        return 0;
+    }
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+/// Builds an aggregate from arguments that were handed on. Its initial references are checked together: one compare
+/// says that all are in the object's own span.
+template <class T, class... Args>
+PERFLOC_INLINE T* build_aggregate(void* memory, bool in_current_span, Args&&... args) {
+    T* object = ::new (memory) T{static_cast<Args&&>(args)...};
+    if constexpr ((is_unchecked<std::remove_cvref_t<Args>> || ...)) {
+        const std::uintptr_t distance = (apart(memory, args) | ...);
+        if (!in_current_span || distance >= hot.span_bytes) [[unlikely]] check_new_object(memory);
+    }
+    return object;
+}
+
+#pragma GCC diagnostic pop
+
+/// Makes one object in `region`. `extra` bytes of storage follow it.
+template <class T, class... Args>
+PERFLOC_INLINE T* make_object(RegionHot& region, std::size_t extra, Args&&... args) {
+    constexpr std::size_t own = kHeaderBytes + round_to_words(sizeof(T));
+    const std::size_t bytes = own + round_to_words(extra);
+    const Header header = header_for<T>() + (std::uint64_t{(bytes - own) / kWordBytes} << kCountShift);
+    if constexpr (constructs_quietly<T>()) {
+        void* const memory = allocate_for<T>(region, bytes, header);
+        const bool in_current_span = may_move<T> && &region == hot.region && bytes <= kLargeBytes;
+        return build_aggregate<T>(memory, in_current_span, hand_on(static_cast<Args&&>(args))...);
+    } else {
+        void* const memory = allocate_for<T>(region, bytes, header);
+        Construction construction(region, memory, bytes, header);
+        T* object;
+        if constexpr (std::is_aggregate_v<T>) {
+            object = build_aggregate<T>(memory, false, hand_on(static_cast<Args&&>(args))...);
+        } else {
+            object = ::new (memory) T(static_cast<Args&&>(args)...);
+        }
+        construction.finished();
+        if constexpr (!std::is_trivially_destructible_v<T>) add_cleanup(region, object);
+        return object;
+    }
+}
+
+/// Makes one object from what `function` returns, in place: guaranteed elision, nothing is copied.
+template <class T, class Function>
+inline T* make_object_with(RegionHot& region, std::size_t extra, Function&& function) {
+    constexpr std::size_t own = kHeaderBytes + round_to_words(sizeof(T));
+    const std::size_t bytes = own + round_to_words(extra);
+    const Header header = header_for<T>() + (std::uint64_t{(bytes - own) / kWordBytes} << kCountShift);
+    void* const memory = allocate_for<T>(region, bytes, header);
+    Construction construction(region, memory, bytes, header);
+    T* object = ::new (memory) T(static_cast<Function&&>(function)());
+    construction.finished();
+    if constexpr (!std::is_trivially_destructible_v<T>) add_cleanup(region, object);
+    return object;
+}
+
+// --- arrays ----------------------------------------------------------------------------------------------------------
+
+/// The bytes of an array of `length` elements, or a LengthError.
+template <class T, class Length>
+PERFLOC_INLINE std::size_t array_bytes(Length length) {
+    static_assert(std::is_integral_v<Length>);
+    if constexpr (std::is_signed_v<Length>) {
+        if (length < 0) [[unlikely]] bad_length(type_name<Array<T>>(), static_cast<std::int64_t>(length), true);
+    }
+    const auto n = static_cast<std::uint64_t>(length);
+    constexpr std::uint64_t most = kCountMask < (std::uint64_t{1} << 46) / sizeof(T) ? kCountMask
+                                                                                     : (std::uint64_t{1} << 46) / sizeof(T);
+    if (n > most) [[unlikely]] bad_length(type_name<Array<T>>(), static_cast<std::int64_t>(length), false);
+    const std::size_t bytes = kHeaderBytes + round_to_words(n * sizeof(T));
+    return bytes < 2 * kWordBytes ? 2 * kWordBytes : bytes;
+}
+
+template <class T, class Length, class Fill>
+inline Array<T>* make_array_object(RegionHot& region, Length length, Fill&& fill) {
+    const std::size_t bytes = array_bytes<T>(length);
+    const auto n = static_cast<std::size_t>(length);
+    const Header header = array_header_for<T>() + (static_cast<std::uint64_t>(n) << kCountShift);
+    void* const memory = allocate_for<T>(region, bytes, header);
+    T* const elements = static_cast<T*>(memory);
+    if constexpr (constructs_quietly<T>() || is_ref<T> || std::is_scalar_v<T>) {
+        fill(elements, n);
+    } else {
+        Construction construction(region, memory, bytes, header);
+        fill(elements, n);
+        construction.finished();
+        if constexpr (!std::is_trivially_destructible_v<T>) add_cleanup(region, memory);
+    }
+    return reinterpret_cast<Array<T>*>(memory);
+}
+
+}  // namespace perfloc::detail

@@ -1,0 +1,235 @@
+#pragma once
+
+#include <perfloc/detail/field_kind.hpp>
+#include <perfloc/detail/type_info.hpp>
+#include <perfloc/detail/type_name.hpp>
+
+#include <cstring>
+#include <type_traits>
+
+/// From a C++ type to its TypeInfo: the fields of an aggregate by reflection (Boost.PFR), those of another class by its
+/// trace().
+namespace perfloc::detail {
+
+/// Instantiated before reflection looks at T, so that its name stands beside an error of Boost.PFR's own.
+template <class T>
+struct UseStdArrayOrGiveTrace_BitFieldsBasesAndCArraysCannotBeReflected {
+    static_assert(!std::is_union_v<T>, "perfloc: a union cannot be a managed object: which member is alive is unknown; "
+                                       "use a struct, or a class with trace()");
+    static_assert(!has_base<T>(), "perfloc: the fields of an aggregate with a base class cannot be reflected; make the "
+                                  "base a member, or give the class trace()");
+    static_assert(!has_c_array<T>(),
+                  "perfloc: the fields of an aggregate with a C array cannot be reflected; use std::array, or give "
+                  "trace()");
+    static constexpr bool ok = !std::is_union_v<T> && !has_base<T>() && !has_c_array<T>();
+    static consteval std::size_t fields() { return boost::pfr::tuple_size_v<T>; }
+};
+template <class T>
+using Reflectable = UseStdArrayOrGiveTrace_BitFieldsBasesAndCArraysCannotBeReflected<T>;
+
+template <class Owner, class Field>
+consteval bool check_field();
+
+template <class Owner, std::size_t... I>
+consteval bool check_fields(std::index_sequence<I...>) {
+    return (check_field<Owner, boost::pfr::tuple_element_t<I, Owner>>() && ...);
+}
+
+template <class T>
+consteval bool check_aggregate() {
+    if constexpr (Reflectable<T>::ok) {
+        return check_fields<T>(std::make_index_sequence<Reflectable<T>::fields()>{});
+    } else {
+        return false;
+    }
+}
+
+template <class Owner, class Field>
+consteval bool check_field() {
+    constexpr FieldKind kind = kind_of<Field>();
+    static_assert(kind != FieldKind::managed_pointer,
+                  "perfloc: a managed object holds a plain pointer to a managed type, which the collector would not "
+                  "see; make the field a perfloc::Ref (Owner and Field are named in check_field<Owner, Field>)");
+    static_assert(kind != FieldKind::handle,
+                  "perfloc: a managed object holds a Handle, which is a root and would never die; make the field a "
+                  "perfloc::Ref (Owner and Field are named in check_field<Owner, Field>)");
+    static_assert(kind != FieldKind::c_array, "perfloc: use std::array, or give trace()");
+    static_assert(kind != FieldKind::array_object,
+                  "perfloc: an Array is an object of its own; hold it by perfloc::Ref<perfloc::Array<T>>, or use "
+                  "std::array");
+    static_assert(kind != FieldKind::unknown,
+                  "perfloc: a field of this class might hide references; use Ref or std::array, give its owner "
+                  "trace(), or declare the class free of references with perfloc::holds_no_refs<Field> (Owner and "
+                  "Field are named in check_field<Owner, Field>)");
+    if constexpr (kind == FieldKind::std_array) {
+        return check_field<Owner, typename Field::value_type>();
+    } else if constexpr (kind == FieldKind::aggregate) {
+        return check_aggregate<Field>();
+    } else {
+        return true;
+    }
+}
+
+// --- movability ------------------------------------------------------------------------------------------------------
+
+template <class T>
+struct NotMovableByBytes;
+
+template <class T>
+consteval bool movable_by_bytes() {
+    if constexpr (relocatable<T> || std::is_trivially_copyable_v<T> || is_ref<T>) {
+        return true;
+    } else if constexpr (is_std_array<T>) {
+        return movable_by_bytes<typename T::value_type>();
+    } else if constexpr (kind_of<T>() == FieldKind::aggregate) {
+        return !any_field<T, NotMovableByBytes>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>{});
+    } else {
+        return false;
+    }
+}
+template <class T>
+struct NotMovableByBytes : std::bool_constant<!movable_by_bytes<T>()> {};
+
+/// An object of T may be moved: by its bytes, and not over-aligned (compaction keeps words apart, not cache lines).
+template <class T>
+inline constexpr bool may_move = movable_by_bytes<T>() && alignof(T) <= kWordBytes;
+
+/// Constructing a T runs no code of the user's and cannot throw, once its arguments are evaluated.
+template <class T>
+consteval bool constructs_quietly() {
+    return std::is_aggregate_v<T> && std::is_trivially_destructible_v<T> && movable_by_bytes<T>() && !relocatable<T>;
+}
+
+// --- offsets ---------------------------------------------------------------------------------------------------------
+
+template <class T>
+void collect_offsets(std::uint32_t base, std::vector<std::uint32_t>& out);
+
+template <class T>
+void collect_traced(std::uint32_t base, std::vector<std::uint32_t>& out) {
+    alignas(T) static thread_local std::byte storage[sizeof(T)];
+    std::memset(storage, 0, sizeof storage);
+    Tracer tracer(storage);
+    reinterpret_cast<const T*>(storage)->trace(tracer);
+    for (std::uint32_t offset : tracer.offsets()) out.push_back(base + offset);
+}
+
+template <class T>
+void collect_aggregate(std::uint32_t base, std::vector<std::uint32_t>& out) {
+    union Storage {
+        Storage() {}
+        ~Storage() {}
+        T object;
+    };
+    static Storage storage;
+    const auto* start = reinterpret_cast<const std::byte*>(&storage.object);
+    boost::pfr::for_each_field(storage.object, [&](auto& field) {
+        const auto offset = static_cast<std::uint32_t>(reinterpret_cast<const std::byte*>(&field) - start);
+        collect_offsets<std::remove_cvref_t<decltype(field)>>(base + offset, out);
+    });
+}
+
+template <class T>
+void collect_offsets(std::uint32_t base, std::vector<std::uint32_t>& out) {
+    constexpr FieldKind kind = kind_of<T>();
+    if constexpr (kind == FieldKind::ref) {
+        out.push_back(base);
+    } else if constexpr (kind == FieldKind::std_array) {
+        using Element = typename T::value_type;
+        if constexpr (HoldsRef<Element>::value) {
+            for (std::size_t i = 0; i < std::tuple_size_v<T>; ++i) {
+                collect_offsets<Element>(base + static_cast<std::uint32_t>(i * sizeof(Element)), out);
+            }
+        }
+    } else if constexpr (kind == FieldKind::traced) {
+        collect_traced<T>(base, out);
+    } else if constexpr (kind == FieldKind::aggregate) {
+        if constexpr (HoldsRef<T>::value) collect_aggregate<T>(base, out);
+    }
+}
+
+// --- descriptions ----------------------------------------------------------------------------------------------------
+
+template <class T>
+consteval bool check_managed() {
+    static_assert(!std::is_const_v<T> && !std::is_reference_v<T>, "perfloc: make<T> takes an object type without const");
+    static_assert(!is_ref<T> && !is_handle<T>, "perfloc: a Ref or Handle is no object of its own; wrap it in a struct");
+    static_assert(std::is_nothrow_destructible_v<T>, "perfloc: the destructor of a managed type must be noexcept: it runs "
+                                                     "when the collector finds the object dead");
+    if constexpr (std::is_scalar_v<T> || holds_no_refs<T> || known_ref_free<T> || Traced<T>) {
+        static_assert(kind_of<T>() != FieldKind::managed_pointer,
+                      "perfloc: a plain pointer to a managed type is not seen by the collector; use perfloc::Ref");
+        return true;
+    } else {
+        static_assert(std::is_aggregate_v<T>,
+                      "perfloc: a managed class that is not an aggregate says what it refers to: give it "
+                      "void trace(perfloc::Tracer&) const, or declare perfloc::holds_no_refs<T>");
+        if constexpr (std::is_aggregate_v<T>) return check_aggregate<T>();
+        return true;
+    }
+}
+
+template <class T>
+void destroy_object(void* object, std::uint64_t) noexcept {
+    static_cast<T*>(object)->~T();
+}
+template <class T>
+void destroy_elements(void* object, std::uint64_t count) noexcept {
+    T* elements = static_cast<T*>(object);
+    while (count > 0) elements[--count].~T();
+}
+
+template <class T>
+TypeInfo describe_fields() {
+    TypeInfo info;
+    info.payload_bytes = sizeof(T);
+    info.alignment = alignof(T) < kWordBytes ? kWordBytes : alignof(T);
+    info.movable = may_move<T>;
+    info.free_threaded = free_threaded<T>;
+    collect_offsets<T>(0, info.ref_offsets);
+    return info;
+}
+
+template <class T>
+PERFLOC_COLD Header register_object_type() {
+    static_assert(check_managed<T>());
+    static const Header header = [] {
+        TypeInfo info = describe_fields<T>();
+        info.name = type_name<T>();
+        if constexpr (!std::is_trivially_destructible_v<T>) info.destroy = &destroy_object<T>;
+        const std::uint64_t words = (kHeaderBytes + round_to_words(sizeof(T))) / kWordBytes;
+        return register_type(std::move(info)) | words << kCountShift;
+    }();
+    type_header<T>.store(header, std::memory_order_release);
+    return header;
+}
+
+template <class T>
+PERFLOC_COLD Header register_array_type() {
+    if constexpr (!is_ref<T>) static_assert(check_managed<T>());
+    static const Header header = [] {
+        TypeInfo info = describe_fields<T>();
+        info.array = true;
+        info.name = type_name<Array<T>>();
+        if constexpr (!std::is_trivially_destructible_v<T>) info.destroy = &destroy_elements<T>;
+        return register_type(std::move(info));
+    }();
+    type_header<Array<T>>.store(header, std::memory_order_release);
+    return header;
+}
+
+/// The header of a T. Acquire pairs with the release above: who sees the number sees the description.
+template <class T>
+PERFLOC_INLINE Header header_for() {
+    const Header header = type_header<T>.load(std::memory_order_acquire);
+    if (header == 0) [[unlikely]] return register_object_type<T>();
+    return header;
+}
+template <class T>
+PERFLOC_INLINE Header array_header_for() {
+    const Header header = type_header<Array<T>>.load(std::memory_order_acquire);
+    if (header == 0) [[unlikely]] return register_array_type<T>();
+    return header;
+}
+
+}  // namespace perfloc::detail

@@ -1,0 +1,17 @@
+#pragma once
+
+/// perfloc: a managed heap that listens to the program.
+#include <perfloc/array.hpp>
+#include <perfloc/errors.hpp>
+#include <perfloc/handle.hpp>
+#include <perfloc/heap.hpp>
+#include <perfloc/label.hpp>
+#include <perfloc/make.hpp>
+#include <perfloc/mutator.hpp>
+#include <perfloc/options.hpp>
+#include <perfloc/ref.hpp>
+#include <perfloc/scope.hpp>
+#include <perfloc/stats.hpp>
+#include <perfloc/trace.hpp>
+#include <perfloc/units.hpp>
+#include <perfloc/version.hpp>

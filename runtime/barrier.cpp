@@ -1,0 +1,94 @@
+#include "runtime/check.hpp"
+#include "runtime/heap_core.hpp"
+#include "runtime/heap_registry.hpp"
+#include "runtime/remember.hpp"
+#include "runtime/type_table.hpp"
+
+#include <perfloc/detail/allocate.hpp>
+#include <perfloc/detail/barrier.hpp>
+
+/// The slow part of the write barrier: model, section 5. law [remset]: a reference between two regions is recorded in the
+/// target's region, unless the target's scope encloses the slot's.
+namespace perfloc::detail {
+
+namespace {
+
+[[noreturn]] PERFLOC_COLD void bad_target(const void* slot, const void* target) {
+    fail_with("a Ref at {} is given {}, which is in another heap or in none: a Ref refers to managed objects of its own heap",
+              slot, target);
+}
+
+/// The slot is in no page of this mutator's heap: an aggregate on the stack, where a Ref is a plain pointer, or misuse.
+PERFLOC_COLD void store_outside(std::atomic<void*>& slot, void* target) {
+    PERFLOC_CHECK(!in_any_heap(&slot),
+                  "a Ref at {} is written by a thread that is not attached to its heap (or refers to an object of another heap)",
+                  static_cast<const void*>(&slot));
+    slot.store(target, std::memory_order_release);
+}
+
+PERFLOC_COLD void check_resurrection(const HeapCore& heap, const std::atomic<void*>& slot, const void* target) {
+    if (heap.is_dying == nullptr || !heap.is_dying(heap, target) || heap.is_dying(heap, &slot)) return;
+    fail_with("a destructor stores a dying object of type {} where it would live on: destructors may not resurrect",
+              type_of(target).name);
+}
+
+/// The regions differ and neither is known to enclose the other by the fast compare.
+PERFLOC_COLD void record(std::atomic<void*>& slot, void* target) {
+    HeapCore& heap = *hot.mutator->heap;
+    if (hot.watch != 0) check_resurrection(heap, slot, target);
+    record_reference(heap, slot, target);
+}
+
+/// Stores, and records what the reference needs.
+PERFLOC_INLINE void place(std::atomic<void*>& slot, void* target) {
+    const std::uintptr_t s = reinterpret_cast<std::uintptr_t>(&slot) - hot.base;
+    const std::uintptr_t t = reinterpret_cast<std::uintptr_t>(target) - hot.base;
+    if (s >= hot.reserved) [[unlikely]] return store_outside(slot, target);
+    if (t >= hot.reserved) [[unlikely]] bad_target(&slot, target);
+    slot.store(target, std::memory_order_release);
+    const std::uint32_t from = hot.region_of_page[s >> kPageShift];
+    const std::uint32_t to = hot.region_of_page[t >> kPageShift];
+    if ((from == to || key_encloses(hot.records[to].key, hot.records[from].key)) && hot.watch == 0) [[likely]] return;
+    record(slot, target);
+}
+
+}  // namespace
+
+void record_reference(HeapCore& heap, std::atomic<void*>& slot, void* target) {
+    const std::uint32_t from = heap.regions.resolve(heap.pages.region_at(&slot));
+    const std::uint32_t to = heap.regions.resolve(heap.pages.region_at(target));
+    if (from == to || to == kRootRegion) return;
+    RegionRecord& from_record = heap.regions.record(from);
+    RegionRecord& to_record = heap.regions.record(to);
+    if (key_encloses(to_record.key, from_record.key)) return;
+    PERFLOC_CHECK(heap.regions.state(to) == RegionState::open || heap.regions.state(to) == RegionState::condemned,
+                  "a Ref is given a raw pointer to {} into a scope that has ended (law [raw])", static_cast<const void*>(target));
+
+    Region& region = heap.regions.at(to);
+    region.incoming.add(heap.chunks, {&slot, heap.pages.span_at(&slot).generation});
+    region.attention |= kIncoming;
+    heap.regions.at(from).attention |= kSource;
+    // Protocol P5: another mutator may come to it through the root, another lineage or a published region.
+    if (from == kRootRegion || from_record.published != 0 || from_record.key >> 32 != to_record.key >> 32) {
+        to_record.published = 1;
+    }
+}
+
+void store_slow(std::atomic<void*>& slot, void* target) noexcept {
+    if (target == nullptr) {
+        slot.store(nullptr, std::memory_order_release);
+    } else {
+        place(slot, target);
+    }
+}
+
+void initialise_slow(std::atomic<void*>& slot, void* target) noexcept { store_slow(slot, target); }
+
+void check_new_object(void* object) noexcept {
+    for_each_ref(object, header_of(object), type_shapes(), [](std::atomic<void*>& slot) {
+        void* const target = slot.load(std::memory_order_relaxed);
+        if (target != nullptr) place(slot, target);
+    });
+}
+
+}  // namespace perfloc::detail

@@ -1,0 +1,144 @@
+#pragma once
+
+#include "runtime/check.hpp"
+#include "runtime/memory.hpp"
+
+#include <cstddef>
+
+namespace perfloc::detail {
+
+inline constexpr std::size_t kChunkBytes = 1024;
+
+/// Chunks of 1 KiB for what regions remember (slots, cleanups): from reserved memory beside the heap, so that recording
+/// never fails because the heap is at its limit and never calls the system. Last in, first out. O(1).
+class ChunkPool {
+public:
+    explicit ChunkPool(Memory& memory)
+        : memory_(memory), next_(memory.area(Area::chunks)), start_(next_) {}
+
+    void* take() {
+        if (free_ != nullptr) {
+            Free* const chunk = free_;
+            free_ = chunk->next;
+            return chunk;
+        }
+        if (static_cast<std::size_t>(next_ - start_) + kChunkBytes > memory_.area_committed(Area::chunks)) {
+            grow();
+        }
+        void* const chunk = next_;
+        next_ += kChunkBytes;
+        return chunk;
+    }
+    void give(void* chunk) {
+        auto* const free = static_cast<Free*>(chunk);
+        free->next = free_;
+        free_ = free;
+    }
+    /// Gives a chain that is linked by its chunks' first words, `last` included. O(1).
+    void give_chain(void* first, void* last) {
+        static_cast<Free*>(last)->next = free_;
+        free_ = static_cast<Free*>(first);
+    }
+    std::size_t bytes() const { return static_cast<std::size_t>(next_ - start_); }
+
+private:
+    struct Free {
+        Free* next;
+    };
+    void grow() {
+        const std::size_t per_block = memory_.area_bytes(Area::chunks) / memory_.blocks();
+        const std::size_t wanted = (bytes() + kChunkBytes) / per_block + 1;
+        const bool grown = wanted <= memory_.blocks() && memory_.commit_blocks(wanted) &&
+                           bytes() + kChunkBytes <= memory_.area_committed(Area::chunks);
+        PERFLOC_CHECK(grown, "the memory reserved for recorded slots is used up ({} bytes): reserve more addresses", bytes());
+    }
+
+    Memory& memory_;
+    Free* free_ = nullptr;
+    char* next_;
+    char* start_;
+};
+
+/// A growing sequence of T in chunks. Appending is O(1); splicing two sequences is O(1).
+template <class T>
+class ChunkList {
+public:
+    static constexpr std::size_t kPerChunk = (kChunkBytes - 16) / sizeof(T);
+
+    bool empty() const { return count_ == 0; }
+    std::size_t size() const { return count_; }
+
+    void push(ChunkPool& pool, const T& value) {
+        if (last_ == nullptr || last_->count == kPerChunk) add_chunk(pool);
+        last_->values[last_->count++] = value;
+        ++count_;
+    }
+    const T& back() const { return last_->values[last_->count - 1]; }
+
+    /// Moves all of `other` behind this one's.
+    void splice(ChunkList& other) {
+        if (other.first_ == nullptr) return;
+        if (first_ == nullptr) {
+            *this = other;
+        } else {
+            last_->next = other.first_;
+            last_ = other.last_;
+            count_ += other.count_;
+        }
+        other = {};
+    }
+    void clear(ChunkPool& pool) {
+        if (first_ != nullptr) pool.give_chain(first_, last_);
+        *this = {};
+    }
+
+    template <class F>
+    void for_each(F&& f) const {
+        for (Chunk* chunk = first_; chunk != nullptr; chunk = chunk->next) {
+            for (std::size_t i = 0; i < chunk->count; ++i) f(chunk->values[i]);
+        }
+    }
+    /// Keeps what f returns true for; f may change it. In order, in place.
+    template <class F>
+    void filter(ChunkPool& pool, F&& f) {
+        ChunkList kept;
+        Chunk* chunk = first_;
+        while (chunk != nullptr) {
+            Chunk* const next = chunk->next;
+            // The kept values never outrun the chunks read, so at most one chunk more is in use.
+            for (std::size_t i = 0; i < chunk->count; ++i) {
+                T value = chunk->values[i];
+                if (f(value)) kept.push(pool, value);
+            }
+            pool.give(chunk);
+            chunk = next;
+        }
+        *this = kept;
+    }
+
+private:
+    struct Chunk {
+        Chunk* next;  // first: ChunkPool::give_chain
+        std::size_t count;
+        T values[kPerChunk];
+    };
+    static_assert(sizeof(Chunk) <= kChunkBytes);
+
+    void add_chunk(ChunkPool& pool) {
+        auto* const chunk = static_cast<Chunk*>(pool.take());
+        chunk->next = nullptr;
+        chunk->count = 0;
+        if (last_ != nullptr) {
+            last_->next = chunk;
+        } else {
+            first_ = chunk;
+        }
+        last_ = chunk;
+    }
+
+    Chunk* first_ = nullptr;
+    Chunk* last_ = nullptr;
+    std::size_t count_ = 0;
+};
+
+}  // namespace perfloc::detail

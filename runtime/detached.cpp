@@ -1,0 +1,144 @@
+#include "runtime/bump.hpp"
+#include "runtime/check.hpp"
+#include "runtime/detached.hpp"
+#include "runtime/scope_tree.hpp"
+
+#include <perfloc/errors.hpp>
+#include <perfloc/scope.hpp>
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace perfloc::detail {
+
+namespace {
+
+void link_detached(HeapCore& heap, Region& region) {
+    region.next_detached = heap.first_detached;
+    if (heap.first_detached != nullptr) heap.first_detached->previous_detached = &region;
+    heap.first_detached = &region;
+}
+
+void unlink_detached(HeapCore& heap, Region& region) {
+    (region.previous_detached != nullptr ? region.previous_detached->next_detached : heap.first_detached) = region.next_detached;
+    if (region.next_detached != nullptr) region.next_detached->previous_detached = region.previous_detached;
+    region.next_detached = region.previous_detached = nullptr;
+}
+
+HeapCore& heap_of(const Region& region, const char* what) {
+    if (hot.mutator == nullptr) {
+        throw ScopeError(fmt::format("perfloc: detached scope \"{}\" is {} on a thread without a mutator",
+                                     LabelTable::name(region.label), what));
+    }
+    return *hot.mutator->heap;
+}
+
+std::string refusal(const Region* region) {
+    if (region == nullptr) return "perfloc: a detached scope is ended twice";
+    if (region->entered) {
+        return fmt::format("perfloc: detached scope \"{}\" is ended while it is entered", LabelTable::name(region->label));
+    }
+    if (region->constructing != 0) {
+        return fmt::format("perfloc: detached scope \"{}\" is ended while a constructor of one of its objects runs",
+                           LabelTable::name(region->label));
+    }
+    return {};
+}
+
+ScopeReport end_checked(HeapCore& heap, Region& region) {
+    unlink_detached(heap, region);
+    ScopeReport report;
+    if (region.nominal_of != nullptr) {
+        region.counters->slow_ended += 1;
+        region.counters->slow_bytes += region.nominal_bytes;
+        region.counters->kept += 1;
+        report.allocated_bytes = report.promoted_bytes = region.nominal_bytes;
+        heap.regions.recycle(region);
+        return report;
+    }
+    const bool attached = hot.mutator != nullptr && hot.mutator->heap == &heap;
+    if (!attached) return end_region(heap, region, *heap.root);
+    Region& current = *heap.current_region();
+    store_hot();
+    report = end_region(heap, region, current);
+    load_hot(current);
+    return report;
+}
+
+}  // namespace
+
+Region& open_detached(HeapCore& heap, const Label& label) {
+    Region* region = heap.regions.create(heap.regions.new_lineage() + 1, heap.root);
+    if (region == nullptr) {
+        heap.pool.consolidate();
+        region = heap.regions.create(heap.regions.new_lineage() + 1, heap.root);
+    }
+    if (region == nullptr) {
+        throw OutOfMemory(fmt::format("perfloc: no room for one more scope (\"{}\"): {} regions are in use",
+                                      LabelTable::name(label), heap.regions.end() - 1));
+    }
+    region->label = label;
+    region->counters = &heap.labels.find(label);
+    region->attention = kAlways;
+    region->detached = true;
+    if (!heap.listens()) {
+        const bool attached = hot.mutator != nullptr && hot.mutator->heap == &heap;
+        region->nominal_of = attached ? hot.mutator->outermost : heap.root;
+    }
+    link_detached(heap, *region);
+    return *region;
+}
+
+ScopeReport end_detached(RegionHot* hot_region) {
+    Region* const region = static_cast<Region*>(hot_region);
+    if (const std::string why = refusal(region); !why.empty()) throw ScopeError(why);
+    return end_checked(heap_of(*region, "ended"), *region);
+}
+
+void abandon_detached(RegionHot* hot_region) noexcept {
+    Region* const region = static_cast<Region*>(hot_region);
+    if (const std::string why = refusal(region); !why.empty()) fail(why.substr(std::string_view("perfloc: ").size()));
+    PERFLOC_CHECK(hot.mutator != nullptr, "detached scope \"{}\" is ended on a thread without a mutator",
+                  LabelTable::name(region->label));
+    end_checked(*hot.mutator->heap, *region);
+}
+
+void enter_detached(RegionHot* hot_region, RegionHot** before) {
+    Region* const region = static_cast<Region*>(hot_region);
+    if (region == nullptr) throw ScopeError("perfloc: a detached scope is entered after its end");
+    heap_of(*region, "entered");
+    if (region->entered) {
+        throw ScopeError(fmt::format("perfloc: detached scope \"{}\" is entered twice", LabelTable::name(region->label)));
+    }
+    region->entered = true;
+    if (region->nominal_of != nullptr) {
+        store_hot();
+        region->filled_bytes = allocated_bytes(*hot.mutator->heap, as_region(*hot.region));
+        return;
+    }
+    *before = hot.region;
+    region->entered_from = static_cast<Region*>(hot.region);
+    store_hot();
+    load_hot(*region);
+}
+
+void leave_detached(RegionHot* hot_region, RegionHot* before) noexcept {
+    Region& region = as_region(*hot_region);
+    region.entered = false;
+    if (region.nominal_of != nullptr) {
+        store_hot();
+        const std::uint64_t now = allocated_bytes(*hot.mutator->heap, as_region(*hot.region));
+        region.nominal_bytes += now - std::min(now, region.filled_bytes);
+        return;
+    }
+    PERFLOC_CHECK(hot.region == &region, "detached scope \"{}\" is left while scope \"{}\" is open in it",
+                  LabelTable::name(region.label), LabelTable::name(hot.region->label));
+    store_hot();
+    region.entered_from = nullptr;
+    load_hot(as_region(*before));
+}
+
+void ended_scope() { throw ScopeError("perfloc: an object is made in a scope that has ended"); }
+
+}  // namespace perfloc::detail

@@ -1,0 +1,104 @@
+#include "runtime/check.hpp"
+#include "runtime/handles.hpp"
+#include "runtime/heap_core.hpp"
+
+#include <perfloc/detail/handle_list.hpp>
+
+#include <fmt/core.h>
+
+namespace perfloc::detail {
+
+namespace {
+
+/// The region whose lists a handle to `object` belongs in. law [remset]: a collection walks its region's lists.
+Region& region_for(void* object, const char* what) {
+    PERFLOC_CHECK(hot.mutator != nullptr, "{} is made on a thread without a mutator", what);
+    PERFLOC_CHECK(in_heap(object), "{} is made to {}, which is not in the heap of this thread's mutator", what, object);
+    HeapCore& heap = *hot.mutator->heap;
+    const std::uint32_t index = heap.regions.resolve(heap.pages.region_at(object));
+    const RegionState state = heap.regions.state(index);
+    PERFLOC_CHECK(state == RegionState::open || state == RegionState::condemned,
+                  "{} is made from a raw pointer to {} into a scope that has ended (law [raw])", what, object);
+    return heap.regions.at(index);
+}
+
+HeapCore& heap_of_global(const HandleNode& node) { return *reinterpret_cast<HeapCore*>(node.owner); }
+
+}  // namespace
+
+void link_handle(HandleNode& node, void* object) noexcept {
+    Region& region = region_for(object, "a Handle");
+    node.object = object;
+    node.owner = hot.mutator;
+    insert_after(region.handles, node);
+}
+
+void link_weak(HandleNode& node, void* object) noexcept {
+    Region& region = region_for(object, "a WeakHandle");
+    node.object = object;
+    node.owner = hot.mutator;
+    insert_after(region.weak, node);
+    region.attention |= kWeak;
+}
+
+void link_global(HandleNode& node, void* object, bool weak) noexcept {
+    Region& region = region_for(object, weak ? "a GlobalWeakHandle" : "a GlobalHandle");
+    HeapCore& heap = *hot.mutator->heap;
+    const std::lock_guard guard(heap.global_handles);
+    node.object = object;
+    node.owner = reinterpret_cast<MutatorCore*>(&heap);  // a global handle's owner is its heap
+    insert_after(weak ? region.global_weak : region.global, node);
+    region.attention |= kWeak;
+    heap.regions.record(region).published = 1;
+}
+
+void copy_global(HandleNode& node, const HandleNode& model) noexcept {
+    if (model.owner == nullptr) return;
+    const std::lock_guard guard(heap_of_global(model).global_handles);
+    if (model.next == nullptr) return;
+    node.object = model.object;
+    node.owner = model.owner;
+    insert_after(const_cast<HandleNode&>(model), node);
+}
+
+void move_global(HandleNode& node, HandleNode& from) noexcept {
+    copy_global(node, from);
+    unlink_global(from);
+}
+
+void unlink_global(HandleNode& node) noexcept {
+    if (node.owner == nullptr) return;
+    const std::lock_guard guard(heap_of_global(node).global_handles);
+    if (node.next != nullptr) take_out(node);
+    node = {};
+}
+
+void* read_global(const HandleNode& node) noexcept {
+    if (node.owner == nullptr) return nullptr;
+    const std::lock_guard guard(heap_of_global(node).global_handles);
+    return node.object;
+}
+
+void pin_object(void* object) noexcept { ++hot.mutator->heap->pages.span_at(object).pins; }
+
+void unpin_object(void* object) noexcept { --hot.mutator->heap->pages.span_at(object).pins; }
+
+void foreign_handle(const HandleNode& node, const char* what) noexcept {
+    fail_with("a Handle to {} is {} by another mutator than the one that made it: use a GlobalHandle between threads", node.object,
+              what);
+}
+
+std::uint64_t lose_handles(HeapCore& heap, HandleNode& sentinel, bool global) {
+    std::uint64_t lost = 0;
+    for_each_handle(sentinel, [&](HandleNode& node) {
+        heap.pages.span_at(node.object).pins = 0;  // a Pin among them pins no more
+        node.object = nullptr;
+        node.next = node.previous = nullptr;
+        if (global) node.owner = nullptr;
+        ++lost;
+    });
+    sentinel.next = sentinel.previous = &sentinel;
+    return lost;
+}
+
+}  // namespace perfloc::detail

@@ -1,0 +1,88 @@
+#include "runtime/heap_core.hpp"
+
+#include "runtime/check.hpp"
+#include "runtime/handles.hpp"
+#include "runtime/heap_registry.hpp"
+
+#include <perfloc/errors.hpp>
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
+namespace perfloc::detail {
+
+namespace {
+
+constexpr std::size_t kRegionsPerBlock = 16;
+constexpr std::size_t kLeastRegions = 4096;
+
+/// Bytes of each table for a block of 256 KiB.
+std::array<AreaShape, kAreas> area_shapes() {
+    std::array<AreaShape, kAreas> shapes{};
+    const auto set = [&](Area area, std::size_t per_block, std::size_t least) {
+        shapes[static_cast<std::size_t>(area)] = {per_block, least};
+    };
+    set(Area::region_of_page, kPagesPerBlock * sizeof(std::uint32_t), 0);
+    set(Area::span_of_page, kPagesPerBlock * sizeof(std::uint32_t), 0);
+    set(Area::spans, kPagesPerBlock * sizeof(Span), 0);
+    set(Area::blocks, sizeof(BlockInfo), 0);
+    set(Area::marks, kWordsPerBlock / 8, 0);
+    set(Area::forwarding, kWordsPerBlock / 64 * sizeof(std::uint64_t), 0);
+    set(Area::records, kRegionsPerBlock * sizeof(RegionRecord), kLeastRegions * sizeof(RegionRecord));
+    set(Area::regions, kRegionsPerBlock * sizeof(Region), kLeastRegions * sizeof(Region));
+    set(Area::chunks, kBlockBytes / 8, 1 << 20);
+    set(Area::scratch, kBlockBytes / 32, 1 << 18);
+    return shapes;
+}
+
+Collector collector_by_name(std::string_view name) {
+    if (name == "hinted") return Collector::hinted;
+    if (name == "full") return Collector::full;
+    if (name == "none") return Collector::none;
+    throw OptionError(fmt::format("perfloc: PERFLOC_COLLECTOR: \"{}\" is none of hinted, full, none", name));
+}
+
+Options checked(Options options) {
+    if (const char* const name = std::getenv("PERFLOC_COLLECTOR")) options.collector = collector_by_name(name);
+    if (options.reserve == 0) throw OptionError("perfloc: Options::reserve is zero");
+    if (!(options.full_growth_factor > 1.0)) throw OptionError("perfloc: Options::full_growth_factor must be above 1");
+    if (options.pauses.max <= std::chrono::nanoseconds::zero()) throw OptionError("perfloc: Options::pauses.max must be above 0");
+    if (!(options.pauses.utilization > 0.0 && options.pauses.utilization < 1.0)) {
+        throw OptionError("perfloc: Options::pauses.utilization must be above 0 and below 1");
+    }
+    if (options.limit == 0) options.limit = machine_limit();
+    if (options.soft_limit == 0) options.soft_limit = options.limit / 8 * 7;
+    if (options.soft_limit > options.limit) throw OptionError("perfloc: Options::soft_limit is above Options::limit");
+    return options;
+}
+
+constexpr std::size_t kMostQuarantine = std::size_t{64} << 20;
+
+}  // namespace
+
+HeapCore::HeapCore(const Options& wanted)
+    : options(checked(wanted)),
+      stress(Stress::from_environment()),
+      memory(options.reserve, options.commit, area_shapes()),
+      pages(memory),
+      regions(memory),
+      pool(memory, pages, regions,
+           {.hard = std::min(options.limit, memory.bytes()),
+            .quarantine = stress.quarantine() ? std::min(options.limit / 4, kMostQuarantine) : 0}),
+      chunks(memory) {
+    options.reserve = memory.bytes();
+    options.commit = memory.in_steps() ? Commit::in_steps : Commit::on_demand;
+    root = regions.create(regions.new_lineage(), nullptr);
+    PERFLOC_CHECK(root != nullptr && root->index == kRootRegion, "internal: the root region is not region 1");
+    root->label = Label("(root)");
+    root->attention = kAlways;
+    regions.record(*root).published = 1;
+    register_heap(*this);
+}
+
+HeapCore::~HeapCore() { unregister_heap(*this); }
+
+}  // namespace perfloc::detail

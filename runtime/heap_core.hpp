@@ -1,0 +1,106 @@
+#pragma once
+
+#include "runtime/chunk_pool.hpp"
+#include "runtime/clock.hpp"
+#include "runtime/collector.hpp"
+#include "runtime/label_table.hpp"
+#include "runtime/memory.hpp"
+#include "runtime/pause_log.hpp"
+#include "runtime/region_table.hpp"
+#include "runtime/span_pool.hpp"
+#include "runtime/stress.hpp"
+
+#include <perfloc/options.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string_view>
+
+namespace perfloc::detail {
+
+/// A thread that allocates.
+struct MutatorCore {
+    HeapCore* heap = nullptr;
+    Region* outermost = nullptr;
+    std::uint64_t thread = 0;              ///< which thread it is attached to
+    std::uint64_t bytes_at_last_poll = 0;  ///< spans handed out to it until then
+    const char* stack_base = nullptr;      ///< for the search for stale pointers
+    Region* nominal_top = nullptr;         ///< innermost scope under `full` and `none`
+};
+
+/// Totals since the heap was made.
+struct Totals {
+    std::uint64_t released_bytes = 0;  ///< in O(1), on slow paths; the fast path counts in the labels
+    std::uint64_t promoted_bytes = 0;
+    std::uint64_t scopes_released = 0;
+    std::uint64_t promotions = 0;
+    std::uint64_t scope_collections = 0;
+    std::uint64_t full_collections = 0;
+    std::uint64_t lost_handles = 0;
+    std::uint64_t suspicious_words = 0;
+    std::uint64_t span_bytes = 0;  ///< handed out
+};
+
+/// All state of a heap.
+struct HeapCore {
+    explicit HeapCore(const Options& options);
+    ~HeapCore();
+    HeapCore(const HeapCore&) = delete;
+    HeapCore& operator=(const HeapCore&) = delete;
+
+    Options options;
+    Stress stress;
+    Memory memory;
+    PageTable pages;
+    RegionTable regions;
+    SpanPool pool;
+    ChunkPool chunks;
+    LabelTable labels;
+    PauseLog pauses;
+    Totals totals;
+    FullCollectionReport last_full;
+    std::unique_ptr<CollectorInterface> collector;
+
+    Region* root = nullptr;
+    Region* first_detached = nullptr;  ///< open detached regions
+    MutatorCore* mutator = nullptr;  ///< one at a time, as yet
+    std::mutex global_handles;       ///< guards every region's lists of global handles
+    std::size_t collect_above = 0;   ///< used bytes above which a poll collects the whole heap
+    bool safepoint_due = false;
+
+    /// While destructors of a dying set run: a store of a dying object outside the set aborts.
+    bool (*is_dying)(const HeapCore&, const void* object) = nullptr;
+
+    /// Scopes have regions of their own only where their end is listened to.
+    bool listens() const { return options.collector == Collector::hinted; }
+
+    Region& region_at(const void* address) { return regions.at(regions.resolve(pages.region_at(address))); }
+    /// A state in which every end and every safepoint looks closer.
+    std::uint32_t standing_attention() const { return stress.any() || kAsan ? static_cast<std::uint32_t>(kAlways) : 0u; }
+
+    /// A span of `bytes` was handed out: growth is looked at here, and nowhere on a fast path.
+    void note_span(std::size_t bytes) {
+        totals.span_bytes += bytes;
+        if (pool.used_bytes() > collect_above) safepoint_due = true;
+    }
+
+    /// Calls f on every region whose scope is open: the root, the detached ones, and the mutator's nest.
+    template <class F>
+    void for_each_open_region(F&& f) const {
+        f(*root);
+        for (Region* r = first_detached; r != nullptr; r = r->next_detached) f(*r);
+        if (mutator == nullptr) return;
+        for (Region* r = current_region(); r != nullptr && r != root;) {
+            if (!r->detached) f(*r);
+            r = r->entered ? r->entered_from : r->parent_region();
+        }
+    }
+    /// The innermost region of the attached mutator (the caller's thread, as yet).
+    Region* current_region() const { return static_cast<Region*>(hot.region); }
+};
+
+/// The heap of the calling thread's mutator; throws AttachError where there is none.
+HeapCore& current_heap(const char* what);
+
+}  // namespace perfloc::detail

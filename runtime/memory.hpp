@@ -1,0 +1,80 @@
+#pragma once
+
+#include <perfloc/detail/hot.hpp>
+#include <perfloc/options.hpp>
+#include <perfloc/stats.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+/// The reservation: one mapping that holds the heap's blocks and, behind them, the tables that describe them.
+namespace perfloc::detail {
+
+inline constexpr std::size_t kBlockBytes = 256 * 1024;
+inline constexpr std::size_t kBlockShift = 18;
+inline constexpr std::size_t kPagesPerBlock = kBlockBytes / kPageBytes;
+inline constexpr std::size_t kWordsPerBlock = kBlockBytes / kWordBytes;
+
+/// One table beside the heap: `per_block` bytes for each block, and never less than `least` in all.
+enum class Area : std::uint8_t { region_of_page, span_of_page, spans, blocks, marks, forwarding, records, regions, chunks, scratch };
+inline constexpr std::size_t kAreas = 10;
+
+struct AreaShape {
+    std::size_t per_block;
+    std::size_t least;
+};
+
+/// The ladder's last rung.
+inline constexpr std::size_t kLeastReservation = 1024 * 1024;
+
+/// Reserves, commits, gives back and counts every system call for memory. Not thread-safe.
+class Memory {
+public:
+    /// Down a ladder from `bytes`, halving, to what the system grants. Throws ReservationError below 1 MiB.
+    Memory(std::size_t bytes, Commit commit, const std::array<AreaShape, kAreas>& shapes);
+    ~Memory();
+    Memory(const Memory&) = delete;
+    Memory& operator=(const Memory&) = delete;
+
+    char* base() const { return base_; }
+    std::size_t bytes() const { return bytes_; }
+    std::size_t blocks() const { return bytes_ / kBlockBytes; }
+    char* area(Area a) const { return area_start_[static_cast<std::size_t>(a)]; }
+    std::size_t area_bytes(Area a) const { return area_bytes_[static_cast<std::size_t>(a)]; }
+
+    /// Makes the first `blocks` blocks and their part of each table accessible. False when the system refuses. No system
+    /// call unless a step of 64 MiB (on demand: 1 GiB, for core dumps) is crossed.
+    bool commit_blocks(std::size_t blocks);
+    /// How many bytes of an area may be used now.
+    std::size_t area_committed(Area a) const;
+    /// Returns the pages of [start, start + bytes) to the system; they read as zero afterwards.
+    void give_back(char* start, std::size_t bytes);
+
+    const SystemCalls& system_calls() const { return calls_; }
+    bool in_steps() const { return in_steps_; }
+
+private:
+    bool try_reserve(std::size_t bytes, const std::array<AreaShape, kAreas>& shapes);
+    bool commit_step(std::size_t blocks);
+    std::size_t area_part(std::size_t area, std::size_t blocks) const;
+
+    char* base_ = nullptr;
+    std::size_t bytes_ = 0;
+    char* mapping_ = nullptr;
+    std::size_t mapping_bytes_ = 0;
+    std::array<char*, kAreas> area_start_{};
+    std::array<std::size_t, kAreas> area_bytes_{};
+    std::array<AreaShape, kAreas> shapes_{};
+    bool in_steps_ = false;
+    std::size_t accessible_blocks_ = 0;
+    SystemCalls calls_;
+};
+
+/// The smaller of the machine's memory and the cgroup's limit, in bytes.
+std::size_t machine_limit();
+
+/// The system counts every accessible page against a fixed sum (vm.overcommit_memory = 2).
+bool strict_overcommit();
+
+}  // namespace perfloc::detail

@@ -1,0 +1,120 @@
+#include "runtime/bump.hpp"
+#include "runtime/check.hpp"
+#include "runtime/handles.hpp"
+#include "runtime/mutators.hpp"
+#include "runtime/scope_tree.hpp"
+
+#include <perfloc/errors.hpp>
+#include <perfloc/mutator.hpp>
+
+#include <fmt/core.h>
+
+#include <utility>
+
+namespace perfloc::detail {
+
+namespace {
+
+/// What a thread without a mutator has: every fast path fails over to its slow path, which says so.
+constinit RegionHot unattached{};
+
+}  // namespace
+
+constinit thread_local Hot hot __attribute__((tls_model("initial-exec"))) = {.region = &unattached};
+
+namespace {
+
+void set_hot(HeapCore& heap, MutatorCore& mutator) {
+    load_hot(*mutator.outermost);
+    hot.mutator = &mutator;
+    hot.base = heap.pages.base();
+    hot.reserved = heap.memory.bytes();
+    hot.region_of_page = heap.pages.regions();
+    hot.records = heap.regions.records();
+    hot.watch = 0;
+}
+
+}  // namespace
+
+MutatorCore* attach(HeapCore& heap) {
+    if (hot.mutator != nullptr) {
+        throw AttachError(hot.mutator->heap == &heap ? "perfloc: this thread is attached to the heap already"
+                                                     : "perfloc: this thread is attached to another heap: one mutator a thread");
+    }
+    if (heap.mutator != nullptr) {
+        throw AttachError("perfloc: the heap has a mutator: this version runs one at a time");
+    }
+    Region* const outermost = heap.regions.create(heap.regions.new_lineage() + 1, heap.root);
+    if (outermost == nullptr) throw OutOfMemory("perfloc: no room for a mutator's outermost scope");
+    auto* const mutator = new MutatorCore;
+    outermost->label = Label("(mutator)");
+    outermost->counters = &heap.labels.find(outermost->label);
+    outermost->attention = kAlways;
+    mutator->heap = &heap;
+    mutator->outermost = outermost;
+    mutator->thread = reinterpret_cast<std::uintptr_t>(&hot);
+    mutator->bytes_at_last_poll = heap.totals.span_bytes;
+    mutator->stack_base = static_cast<const char*>(__builtin_frame_address(0));
+    heap.mutator = mutator;
+    set_hot(heap, *mutator);
+    return mutator;
+}
+
+void detach(MutatorCore* mutator) noexcept {
+    HeapCore& heap = *mutator->heap;
+    PERFLOC_CHECK(mutator == hot.mutator, "a Mutator is destroyed on another thread than its own");
+    PERFLOC_CHECK(hot.region == mutator->outermost && mutator->nominal_top == nullptr,
+                  "a Mutator is destroyed while scope \"{}\" is open",
+                  LabelTable::name((mutator->nominal_top != nullptr ? mutator->nominal_top : hot.region)->label));
+    store_hot();
+    std::uint64_t lost = 0;
+    heap.for_each_open_region([&](Region& region) {
+        lost += lose_handles(heap, region.handles, false);
+        lost += lose_handles(heap, region.weak, false);
+    });
+    if (lost != 0) {
+        heap.totals.lost_handles += lost;
+        report(fmt::format("{} {} outlived the mutator that made {}; they read null from now on", lost,
+                           lost == 1 ? "handle" : "handles", lost == 1 ? "it" : "them"));
+    }
+    Region& outermost = *mutator->outermost;
+    if (heap.listens()) {
+        load_hot(*heap.root);
+        end_region(heap, outermost, *heap.root);
+        store_hot();
+    } else {
+        merge_region(heap, outermost, *heap.root);
+    }
+    heap.mutator = nullptr;
+    delete mutator;
+    hot = Hot{.region = &unattached};
+}
+
+HeapCore& current_heap(const char* what) {
+    if (hot.mutator == nullptr) throw AttachError(fmt::format("perfloc: {} on a thread without a mutator", what));
+    return *hot.mutator->heap;
+}
+
+void poll() {
+    HeapCore& heap = current_heap("poll()");
+    if (hot.quiet != 0) return;  // law [quiet]
+    hot.mutator->bytes_at_last_poll = heap.totals.span_bytes;
+    if (!heap.safepoint_due && !heap.stress.any()) return;
+    Region& current = *heap.current_region();
+    store_hot();
+    heap.collector->safepoint();
+    load_hot(current);
+}
+
+void idle_until(std::chrono::steady_clock::time_point until) {
+    current_heap("idle_until()");
+    if (Clock::now() < until) poll();
+}
+
+}  // namespace perfloc::detail
+
+namespace perfloc {
+
+Mutator::~Mutator() { detail::detach(core_); }
+
+}  // namespace perfloc

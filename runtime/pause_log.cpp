@@ -1,0 +1,75 @@
+#include "runtime/pause_log.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace perfloc {
+
+std::string_view to_string(PauseCause cause) noexcept {
+    switch (cause) {
+        case PauseCause::promotion: return "promotion";
+        case PauseCause::collection: return "collection";
+        case PauseCause::destructors: return "destructors";
+        case PauseCause::full: return "full";
+        case PauseCause::commit: return "commit";
+        case PauseCause::give_back: return "give back";
+    }
+    return "?";
+}
+
+std::size_t PauseHistogram::bucket_of(std::uint64_t ns) noexcept {
+    constexpr std::uint64_t sub = std::uint64_t{1} << kSubBits;
+    if (ns < sub) return ns;
+    const auto shift = static_cast<unsigned>(std::bit_width(ns)) - 1 - kSubBits;
+    return (std::size_t{shift} << kSubBits) + (ns >> shift);
+}
+
+std::uint64_t PauseHistogram::lower_bound(std::size_t bucket) noexcept {
+    constexpr std::size_t sub = std::size_t{1} << kSubBits;
+    if (bucket < 2 * sub) return bucket;
+    const unsigned shift = static_cast<unsigned>(bucket >> kSubBits) - 1;
+    return ((bucket & (sub - 1)) + sub) << shift;
+}
+
+void PauseHistogram::record(std::chrono::nanoseconds duration) noexcept {
+    const auto ns = static_cast<std::uint64_t>(std::max<std::int64_t>(0, duration.count()));
+    buckets_[std::min(bucket_of(ns), kBuckets - 1)].fetch_add(1, std::memory_order_relaxed);
+    count_.fetch_add(1, std::memory_order_relaxed);
+    total_.fetch_add(ns, std::memory_order_relaxed);
+    std::uint64_t most = max_.load(std::memory_order_relaxed);
+    while (most < ns && !max_.compare_exchange_weak(most, ns, std::memory_order_relaxed)) {
+    }
+}
+
+std::chrono::nanoseconds PauseHistogram::total() const noexcept {
+    return std::chrono::nanoseconds(total_.load(std::memory_order_relaxed));
+}
+
+std::chrono::nanoseconds PauseHistogram::max() const noexcept {
+    return std::chrono::nanoseconds(max_.load(std::memory_order_relaxed));
+}
+
+std::chrono::nanoseconds PauseHistogram::percentile(double percent) const noexcept {
+    const std::uint64_t n = count();
+    if (n == 0) return {};
+    const double share = std::clamp(percent, 0.0, 100.0) / 100.0;
+    const auto rank = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(n))));
+    std::uint64_t seen = 0;
+    for (std::size_t i = 0; i < kBuckets; ++i) {
+        seen += buckets_[i].load(std::memory_order_relaxed);
+        if (seen >= rank) {
+            const auto upper = std::chrono::nanoseconds(lower_bound(i + 1) - 1);
+            return std::min(std::max(upper, std::chrono::nanoseconds(1)), max());
+        }
+    }
+    return max();
+}
+
+std::vector<PauseEvent> detail::PauseLog::last() const {
+    std::vector<PauseEvent> events;
+    for (std::uint64_t i = next_ > kRing ? next_ - kRing : 0; i < next_; ++i) events.push_back(ring_[i % kRing]);
+    return events;
+}
+
+}  // namespace perfloc

@@ -1,0 +1,102 @@
+#pragma once
+
+#include "runtime/chunk_pool.hpp"
+#include "runtime/remembered_set.hpp"
+#include "runtime/span.hpp"
+
+#include <perfloc/detail/hot.hpp>
+
+#include <cstdint>
+
+namespace perfloc::detail {
+
+/// The state of a region, in its record.
+enum class RegionState : std::uint8_t {
+    unused,     ///< its index may be given to a new region
+    open,       ///< its scope is open (or it is the root)
+    spare,      ///< ended; keeps its first span for the next scope of its parent
+    condemned,  ///< ended; a collection looks at it
+    merged,     ///< its spans belong to the region that its record names
+    pooled,     ///< its spans are in the pool
+};
+
+/// Why the end of a scope must look closer.
+enum Attention : std::uint32_t {
+    kMoreSpans = 1u << 0,   ///< it has more than its first span
+    kIncoming = 1u << 1,    ///< slots are recorded that point into it
+    kSource = 1u << 2,      ///< a slot in it is recorded elsewhere
+    kCleanups = 1u << 3,    ///< it holds objects with destructors
+    kWeak = 1u << 4,        ///< weak or global handles were made to its objects
+    kKeep = 1u << 5,        ///< keep() was called
+    kConstructing = 1u << 6,
+    kAlways = 1u << 7,      ///< stress modes, AddressSanitizer, detached scopes
+};
+
+/// The memory of one scope: its spans, its bump cursors, its incoming slots, its handles, its cleanups.
+struct Region : RegionHot {
+    // --- spans. `blocks` are spans of one whole block; `runs` are smaller; `large` hold one object each.
+    SpanList blocks, runs, large;
+    std::uint32_t first_span = 0;    ///< page of the first span; kept by a spare region
+    std::uint32_t current_span = 0;  ///< page of the span that the cursor is in; 0: none
+    std::uint32_t pinned_span = 0;
+    char* pinned_cursor = nullptr;
+    char* pinned_limit = nullptr;
+    std::uint64_t pages = 0;         ///< in all its spans
+    std::uint64_t filled_bytes = 0;  ///< allocated in spans that are full, pinned or large
+
+    // --- who refers to it
+    RememberedSet incoming;
+    HandleNode weak, global, global_weak;  ///< sentinels
+
+    ChunkList<void*> cleanups;  ///< objects with destructors, oldest first
+
+    Region* next = nullptr;        ///< in the pool's stack, or in the list of free indices
+    Region* entered_from = nullptr;  ///< of a detached region that is entered: the region that was current before
+    Region* absorbed = nullptr;      ///< regions merged into this one whose indices its pages still name, by `next`
+    Region* next_detached = nullptr;  ///< open detached regions form a list
+    Region* previous_detached = nullptr;
+    Region* nominal_of = nullptr;  ///< of a scope that is not listened to: the region that its objects really go to
+    std::uint64_t nominal_bytes = 0;  ///< ... and the bytes that were allocated in its name
+    bool detached = false;
+    bool entered = false;
+    std::uint64_t birth = 0;  ///< serial number, for reports
+
+    explicit Region(std::uint32_t number) {
+        index = number;
+        for (HandleNode* list : {&handles, &weak, &global, &global_weak}) list->next = list->previous = list;
+    }
+    Region(const Region&) = delete;
+    Region& operator=(const Region&) = delete;
+
+    std::uint32_t spans() const { return blocks.count + runs.count + large.count; }
+    Region* parent_region() const { return static_cast<Region*>(parent); }
+    Region* spare_region() const { return static_cast<Region*>(spare); }
+};
+
+inline Region& as_region(RegionHot& region) { return static_cast<Region&>(region); }
+
+inline bool list_empty(const HandleNode& sentinel) { return sentinel.next == &sentinel; }
+
+/// Calls f on each node of a list; f may unlink or relink it.
+template <class F>
+void for_each_handle(HandleNode& sentinel, F&& f) {
+    for (HandleNode* node = sentinel.next; node != &sentinel;) {
+        HandleNode* const next = node->next;
+        f(*node);
+        node = next;
+    }
+}
+
+/// Moves all of `from` behind `to`'s sentinel. O(1).
+inline void splice_handles(HandleNode& to, HandleNode& from) {
+    if (list_empty(from)) return;
+    HandleNode* const first = from.next;
+    HandleNode* const last = from.previous;
+    last->next = to.next;
+    to.next->previous = last;
+    to.next = first;
+    first->previous = &to;
+    from.next = from.previous = &from;
+}
+
+}  // namespace perfloc::detail

@@ -1,0 +1,75 @@
+#pragma once
+
+#include "runtime/region.hpp"
+
+#include <cstdint>
+
+namespace perfloc::detail {
+
+/// All regions of a heap, by index, and their records. An index is used again only when no page names it.
+class RegionTable {
+public:
+    RegionTable(Memory& memory);
+
+    /// An open region without spans; null when there are too many. O(1).
+    Region* create(std::uint64_t key, Region* parent);
+    /// Its index may be used again: no page names it any more.
+    void recycle(Region& region);
+
+    Region& at(std::uint32_t index) const { return regions_[index]; }
+    RegionRecord& record(std::uint32_t index) const { return records_[index]; }
+    RegionRecord& record(const Region& region) const { return records_[region.index]; }
+    const RegionRecord* records() const { return records_; }
+    RegionState state(std::uint32_t index) const { return static_cast<RegionState>(records_[index].state); }
+    RegionState state(const Region& region) const { return state(region.index); }
+
+    /// Opens or closes: a region that is not open has a key that nothing encloses and that encloses nothing.
+    void open(Region& region, std::uint64_t key) {
+        RegionRecord& r = record(region);
+        r.key = key;
+        r.alias = 0;
+        r.published = 0;
+        r.state = static_cast<std::uint8_t>(RegionState::open);
+    }
+    void close(Region& region, RegionState state) {
+        RegionRecord& r = record(region);
+        r.key = kClosed | std::uint64_t{region.index} << 32;
+        r.state = static_cast<std::uint8_t>(state);
+    }
+    void merge(Region& region, const Region& into) {
+        close(region, RegionState::merged);
+        record(region).alias = into.index;
+    }
+    /// The region that `index` stands for, merges followed and shortened.
+    std::uint32_t resolve(std::uint32_t index) {
+        while (records_[index].alias != 0) {
+            const std::uint32_t next = records_[index].alias;
+            if (records_[next].alias != 0) records_[index].alias = records_[next].alias;
+            index = next;
+        }
+        return index;
+    }
+    std::uint64_t new_lineage() { return ++lineages_ << 32; }
+    static std::uint64_t depth_of(std::uint64_t key) { return key & 0xffff'ffff; }
+
+    std::uint32_t end() const { return end_; }  ///< one above the highest index ever used
+    template <class F>
+    void for_each_open(F&& f) {
+        for (std::uint32_t i = 1; i < end_; ++i) {
+            if (state(i) == RegionState::open) f(regions_[i]);
+        }
+    }
+
+private:
+    static constexpr std::uint64_t kClosed = std::uint64_t{1} << 63;
+
+    Memory& memory_;
+    Region* regions_;
+    RegionRecord* records_;
+    Region* free_ = nullptr;
+    std::uint32_t end_ = 1;  // 0 is no region
+    std::uint64_t lineages_ = 0;
+    std::uint64_t births_ = 0;
+};
+
+}  // namespace perfloc::detail

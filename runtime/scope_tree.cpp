@@ -1,0 +1,278 @@
+#include "runtime/scope_tree.hpp"
+
+#include "runtime/bump.hpp"
+#include "runtime/check.hpp"
+#include "runtime/poison.hpp"
+
+#include <perfloc/errors.hpp>
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+namespace perfloc::detail {
+
+namespace {
+
+constexpr std::uint32_t kStampAtOnce = 8;  // spans
+
+/// Under stress and ASan a released region is poisoned: a stale pointer into it is found.
+void poison_region(HeapCore& heap, Region& region) {
+    if (!kAsan && !heap.stress.quarantine()) return;
+    for (SpanList* list : {&region.blocks, &region.runs, &region.large}) {
+        heap.pages.for_each(*list, [&](std::uint32_t page, const Span& span) {
+            char* const start = heap.pages.address_of(page);
+            const std::size_t bytes = std::size_t{span.pages} * kPageBytes;
+            if (heap.stress.quarantine()) {
+                unpoison(start, bytes);
+                std::memset(start, kPoisonByte, bytes);
+            }
+            poison(start, bytes);
+        });
+    }
+}
+
+/// The size of first span that would have held all of the region.
+void remember_shape(const HeapCore& heap, Region& region) {
+    if (region.counters == nullptr) return;
+    std::uint64_t pages = region.pages;
+    heap.pages.for_each(region.large, [&](std::uint32_t, const Span& span) { pages -= span.pages; });
+    const auto shape = static_cast<std::uint32_t>(std::bit_ceil(std::min<std::uint64_t>(pages, kPagesPerBlock)));
+    region.counters->shape_pages = std::max(region.counters->shape_pages, shape);
+}
+
+void clear_memory(HeapCore& heap, Region& region) {
+    region.incoming.clear(heap.chunks);
+    region.cleanups.clear(heap.chunks);
+}
+
+}  // namespace
+
+bool releasable(const Region& region) {
+    return region.incoming.empty() && region.cleanups.empty() && list_empty(region.handles) && list_empty(region.weak) &&
+           list_empty(region.global) && list_empty(region.global_weak);
+}
+
+void release_region(HeapCore& heap, Region& region) {
+    clear_memory(heap, region);
+    Region* const parent = region.parent_region();
+    const bool only_first = region.spans() == 1 && region.first_span != 0 && region.current_span == region.first_span;
+    const bool may_stay = parent != nullptr && parent != heap.root && !region.detached && !heap.stress.any() && !kAsan &&
+                          (parent->spare == nullptr || parent->spare == &region);
+    if (may_stay && (only_first || region.spans() == 0)) {
+        // law [stale]: a slot of it is recorded elsewhere; the generation makes those records stale before the span is
+        // used again.
+        if (only_first) {
+            Span& span = heap.pages.span(region.first_span);
+            if (region.attention & kSource) span.generation = heap.pool.new_generation();
+            span.live_map = false;
+        } else {
+            region.first_span = region.current_span = 0;
+            region.start = region.limit = nullptr;
+            region.span_bytes = 1;
+        }
+        region.filled_bytes = 0;
+        region.cursor = region.start;
+        region.attention = heap.standing_attention();
+        parent->spare = &region;
+        heap.regions.close(region, RegionState::spare);
+        return;
+    }
+    if (parent != nullptr && parent->spare == &region) parent->spare = nullptr;
+    drop_spares(heap, region);
+    remember_shape(heap, region);
+    poison_region(heap, region);
+    heap.pool.release(region);
+}
+
+void drop_spares(HeapCore& heap, Region& region) {
+    Region* spare = region.spare_region();
+    region.spare = nullptr;
+    while (spare != nullptr) {
+        Region* const inner = spare->spare_region();
+        spare->spare = nullptr;
+        heap.pool.release(*spare);
+        spare = inner;
+    }
+}
+
+bool release_spares(HeapCore& heap) {
+    if (heap.mutator == nullptr) return false;
+    bool any = false;
+    heap.for_each_open_region([&](Region& region) {
+        Region* const spare = region.spare_region();
+        if (spare == nullptr || heap.regions.state(*spare) == RegionState::unused) return;
+        // The spare of an enclosing region is the open inner one, or a closed one.
+        bool open = false;
+        heap.for_each_open_region([&](Region& other) { open = open || &other == spare; });
+        if (open) return;
+        drop_spares(heap, region);
+        any = true;
+    });
+    return any;
+}
+
+Region& open_region(HeapCore& heap, Region& parent, const Label& label) {
+    const std::uint64_t key = heap.regions.record(parent).key + 1;
+    if (RegionTable::depth_of(key) >= kDepthSpan - 1) {
+        throw ScopeError(fmt::format("perfloc: scope \"{}\" is nested deeper than {}", LabelTable::name(label), kDepthSpan - 2));
+    }
+    Region* region = parent.spare_region();
+    if (region != nullptr) {
+        heap.regions.open(*region, key);
+    } else {
+        region = heap.regions.create(key, &parent);
+        if (region == nullptr && release_spares(heap)) region = heap.regions.create(key, &parent);
+        if (region == nullptr) {
+            heap.pool.consolidate();
+            region = heap.regions.create(key, &parent);
+        }
+        if (region == nullptr) {
+            throw OutOfMemory(fmt::format("perfloc: no room for one more scope (\"{}\"): {} regions are in use",
+                                          LabelTable::name(label), heap.regions.end() - 1));
+        }
+        parent.spare = region;
+    }
+    region->label = label;
+    region->counters = &heap.labels.find(label);
+    region->attention = heap.standing_attention();
+    return *region;
+}
+
+void merge_region(HeapCore& heap, Region& region, Region& into) {
+    drop_spares(heap, region);
+    if (into.spare == &region) into.spare = nullptr;
+    const std::uint64_t allocated = allocated_bytes(heap, region);
+    write_tops(heap, region);
+
+    // Whichever bump span has more room stays in use.
+    const bool take_over = region.limit - region.cursor > into.limit - into.cursor;
+    Region& ends = take_over ? into : region;
+    if (ends.current_span != 0) {
+        Span& full = heap.pages.span(ends.current_span);
+        full.top_bytes = static_cast<std::uint64_t>(ends.cursor - heap.pages.address_of(ends.current_span));
+        full.bumped = false;
+    }
+    if (take_over) {
+        const std::uint64_t before = allocated_bytes(heap, into);
+        into.current_span = region.current_span;
+        into.cursor = region.cursor;
+        into.limit = region.limit;
+        into.span_bytes = region.span_bytes;
+        into.filled_bytes += before + allocated - allocated_bytes(heap, into);
+    } else {
+        into.filled_bytes += allocated;
+    }
+    if (region.pinned_span != 0) {
+        if (into.pinned_span == 0) {
+            into.pinned_span = region.pinned_span;
+            into.pinned_cursor = region.pinned_cursor;
+            into.pinned_limit = region.pinned_limit;
+            into.filled_bytes -= static_cast<std::uint64_t>(into.pinned_cursor - heap.pages.address_of(into.pinned_span));
+        } else {
+            heap.pages.span(region.pinned_span).bumped = false;
+        }
+    }
+    if (into.first_span == 0) into.first_span = region.first_span, into.start = region.start;
+
+    const bool stamp = region.spans() <= kStampAtOnce && region.absorbed == nullptr;
+    if (stamp) {
+        for (SpanList* list : {&region.blocks, &region.runs, &region.large}) {
+            heap.pages.for_each(*list, [&](std::uint32_t page, const Span& span) {
+                if (span.kind == SpanKind::large && span.pages > kStampAtOnce * kPagesPerBlock) return;
+                heap.pages.stamp_region(page, span.pages, into.index);
+            });
+        }
+    }
+    bool all_stamped = stamp;
+    heap.pages.for_each(region.large, [&](std::uint32_t, const Span& span) {
+        if (span.pages > kStampAtOnce * kPagesPerBlock) all_stamped = false;
+    });
+    if (region.spans() != 0) into.attention |= kMoreSpans;
+    heap.pages.splice(into.blocks, region.blocks);
+    heap.pages.splice(into.runs, region.runs);
+    heap.pages.splice(into.large, region.large);
+    into.pages += region.pages;
+    region.pages = 0;
+
+    into.incoming.splice(region.incoming);
+    into.cleanups.splice(region.cleanups);
+    splice_handles(into.handles, region.handles);
+    splice_handles(into.weak, region.weak);
+    {
+        const std::lock_guard guard(heap.global_handles);
+        splice_handles(into.global, region.global);
+        splice_handles(into.global_weak, region.global_weak);
+    }
+    into.attention |= region.attention & (kIncoming | kSource | kCleanups | kWeak);
+    if (heap.regions.record(region).published != 0) heap.regions.record(into).published = 1;
+
+    if (all_stamped) {
+        heap.regions.recycle(region);
+    } else {
+        heap.regions.merge(region, into);
+        Region* const inner = std::exchange(region.absorbed, nullptr);  // their records lead through this one's
+        region.next = into.absorbed;
+        into.absorbed = &region;
+        for (Region* r = inner; r != nullptr;) {
+            Region* const next = r->next;
+            r->next = into.absorbed;
+            into.absorbed = r;
+            r = next;
+        }
+    }
+}
+
+void stamp_absorbed(HeapCore& heap, Region& region) {
+    if (region.absorbed == nullptr) return;
+    for (SpanList* list : {&region.blocks, &region.runs, &region.large}) {
+        heap.pages.for_each(*list, [&](std::uint32_t page, const Span& span) {
+            if (heap.pages.region_at(heap.pages.address_of(page)) != region.index) {
+                heap.pages.stamp_region(page, span.pages, region.index);
+            }
+        });
+    }
+    while (region.absorbed != nullptr) {
+        Region& merged = *region.absorbed;
+        region.absorbed = merged.next;
+        heap.regions.recycle(merged);
+    }
+}
+
+ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexcept {
+    ScopeReport report;
+    report.allocated_bytes = allocated_bytes(heap, region);
+    LabelCounters& counters = *region.counters;
+    counters.slow_ended += 1;
+    counters.slow_bytes += report.allocated_bytes;
+    if (region.attention & kKeep) {
+        counters.kept += 1;
+        merge_region(heap, region, enclosing);
+        report.promoted_bytes = report.allocated_bytes;
+    } else if (releasable(region)) {
+        release_region(heap, region);
+        report.released_bytes = report.allocated_bytes;
+        report.constant_time = true;
+        counters.slow_released_bytes += report.allocated_bytes;
+        heap.totals.released_bytes += report.allocated_bytes;
+        heap.totals.scopes_released += 1;
+    } else {
+        // Neither is its memory idle, nor is it a spare, until it is settled.
+        if (Region* const parent = region.parent_region(); parent->spare == &region) parent->spare = nullptr;
+        const Bytes allocated = report.allocated_bytes;
+        report = heap.collector->end_scope(region, enclosing);
+        report.allocated_bytes = allocated;
+        counters.promoted_bytes += report.promoted_bytes;
+        heap.totals.promoted_bytes += report.promoted_bytes;
+    }
+    if (heap.stress.verify) {
+        const VerifyReport verdict = heap.collector->verify();
+        PERFLOC_CHECK(verdict.ok(), "after the end of a scope: {}", verdict.violations.front());
+    }
+    return report;
+}
+
+}  // namespace perfloc::detail

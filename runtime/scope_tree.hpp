@@ -1,0 +1,34 @@
+#pragma once
+
+#include "runtime/heap_core.hpp"
+
+#include <perfloc/scope.hpp>
+
+/// Regions in their tree: how they begin, merge, and go back to the pool.
+namespace perfloc::detail {
+
+/// Nothing outside can name anything in the region, and nothing is left to be done for it.
+bool releasable(const Region& region);
+
+/// Gives the region's spans to the pool in O(1), or keeps it with its first span as its parent's spare.
+void release_region(HeapCore& heap, Region& region);
+
+/// All of `region` becomes part of `into`, which encloses it: objects stay where they are, slots, handles and cleanups go
+/// along. O(1): up to 8 spans are stamped at once; of more, the region's record says so.
+void merge_region(HeapCore& heap, Region& region, Region& into);
+
+/// Returns the first spans that spare regions keep. False when there were none.
+bool release_spares(HeapCore& heap);
+/// The spare regions below `region` go.
+void drop_spares(HeapCore& heap, Region& region);
+
+/// All pages of the region name it itself, and no region that was merged into it. O(pages).
+void stamp_absorbed(HeapCore& heap, Region& region);
+
+/// A region for a scope that begins inside `parent`.
+Region& open_region(HeapCore& heap, Region& parent, const Label& label);
+
+/// The end of an open region that is not current any more. `enclosing` is where what handles hold goes to.
+ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexcept;
+
+}  // namespace perfloc::detail

@@ -1,0 +1,131 @@
+#pragma once
+
+#include "runtime/memory.hpp"
+
+#include <cstdint>
+
+namespace perfloc::detail {
+
+enum class SpanKind : std::uint8_t {
+    movable,  ///< objects that may move, laid out without gaps by a bump cursor
+    pinned,   ///< objects that never move, by their type
+    large,    ///< one object of more than 32 KiB
+};
+
+/// What is known of a run of pages that was handed to one region. Indexed by its first page; lists are linked by page
+/// number, and page 0 is never handed out.
+struct Span {
+    std::uint64_t generation;   ///< law [stale]: changes when the span is handed out again
+    std::uint32_t next;         ///< in the region's list; 0 ends it
+    std::uint32_t pages;
+    std::uint64_t top_bytes;    ///< objects are laid out in [0, top): of the span that is bumped into, at the last refill
+    std::uint64_t live_bytes;   ///< of the last marking
+    std::uint32_t pins;         ///< handles that pin objects in it
+    std::uint32_t destination;  ///< during a collection: the region that its survivors go to
+    SpanKind kind;
+    bool live_map;              ///< only objects whose mark bit is set are alive (law [stale])
+    bool slides;                ///< during a collection: its survivors are moved
+    bool bumped;                ///< some cursor is in it
+    bool condemned;             ///< a collection looks at it: what is not marked in it is dying
+    std::uint8_t unused[3];
+    std::uint32_t padding[4];
+};
+static_assert(sizeof(Span) == 64);
+
+/// A list of spans in the order in which they were handed out.
+struct SpanList {
+    std::uint32_t head = 0;
+    std::uint32_t tail = 0;
+    std::uint32_t count = 0;
+
+    bool empty() const { return head == 0; }
+};
+
+/// From an address to its page, its region and its span: the tables that describe the heap's pages.
+class PageTable {
+public:
+    explicit PageTable(const Memory& memory)
+        : base_(reinterpret_cast<std::uintptr_t>(memory.base())),
+          bytes_(memory.bytes()),
+          region_of_page_(reinterpret_cast<std::uint32_t*>(memory.area(Area::region_of_page))),
+          span_of_page_(reinterpret_cast<std::uint32_t*>(memory.area(Area::span_of_page))),
+          spans_(reinterpret_cast<Span*>(memory.area(Area::spans))) {}
+
+    bool contains(const void* address) const { return reinterpret_cast<std::uintptr_t>(address) - base_ < bytes_; }
+    std::uint32_t page_of(const void* address) const {
+        return static_cast<std::uint32_t>((reinterpret_cast<std::uintptr_t>(address) - base_) >> kPageShift);
+    }
+    char* address_of(std::uint32_t page) const {
+        return reinterpret_cast<char*>(base_ + (std::uintptr_t{page} << kPageShift));
+    }
+    std::uint32_t region_at(const void* address) const { return region_of_page_[page_of(address)]; }
+    std::uint32_t span_page(const void* address) const { return span_of_page_[page_of(address)]; }
+    Span& span(std::uint32_t first_page) const { return spans_[first_page]; }
+    Span& span_at(const void* address) const { return spans_[span_page(address)]; }
+
+    void stamp_region(std::uint32_t page, std::uint32_t pages, std::uint32_t region) {
+        for (std::uint32_t i = 0; i < pages; ++i) region_of_page_[page + i] = region;
+    }
+    void stamp_span(std::uint32_t page, std::uint32_t pages) {
+        for (std::uint32_t i = 0; i < pages; ++i) span_of_page_[page + i] = page;
+    }
+    const std::uint32_t* regions() const { return region_of_page_; }
+    std::uintptr_t base() const { return base_; }
+
+    // --- lists
+    void append(SpanList& list, std::uint32_t page) {
+        spans_[page].next = 0;
+        if (list.tail != 0) {
+            spans_[list.tail].next = page;
+        } else {
+            list.head = page;
+        }
+        list.tail = page;
+        ++list.count;
+    }
+    std::uint32_t pop(SpanList& list) {
+        const std::uint32_t page = list.head;
+        list.head = spans_[page].next;
+        if (list.head == 0) list.tail = 0;
+        --list.count;
+        return page;
+    }
+    /// Moves all of `from` behind `to`. O(1).
+    void splice(SpanList& to, SpanList& from) {
+        if (from.empty()) return;
+        if (to.empty()) {
+            to = from;
+        } else {
+            spans_[to.tail].next = from.head;
+            to.tail = from.tail;
+            to.count += from.count;
+        }
+        from = {};
+    }
+    /// Removes `page` from wherever it is in the list. O(length).
+    void remove(SpanList& list, std::uint32_t page) {
+        SpanList rest;
+        while (!list.empty()) {
+            const std::uint32_t p = pop(list);
+            if (p != page) append(rest, p);
+        }
+        list = rest;
+    }
+    template <class F>
+    void for_each(const SpanList& list, F&& f) const {
+        for (std::uint32_t page = list.head; page != 0;) {
+            const std::uint32_t next = spans_[page].next;  // f may hand the span on
+            f(page, spans_[page]);
+            page = next;
+        }
+    }
+
+private:
+    std::uintptr_t base_;
+    std::size_t bytes_;
+    std::uint32_t* region_of_page_;
+    std::uint32_t* span_of_page_;
+    Span* spans_;
+};
+
+}  // namespace perfloc::detail

@@ -1,0 +1,35 @@
+#include "runtime/stress.hpp"
+
+#include <perfloc/errors.hpp>
+
+#include <fmt/core.h>
+
+#include <cstdlib>
+
+namespace perfloc::detail {
+
+Stress Stress::parse(std::string_view names) {
+    Stress stress;
+    while (!names.empty()) {
+        const std::size_t comma = names.find(',');
+        const std::string_view name = names.substr(0, comma);
+        names = comma == names.npos ? std::string_view{} : names.substr(comma + 1);
+        if (name == "verify") {
+            stress.verify = true;
+        } else if (name == "move") {
+            stress.move = true;
+        } else if (name == "poison") {
+            stress.poison = true;
+        } else if (!name.empty()) {
+            throw OptionError(fmt::format("PERFLOC_STRESS: \"{}\" is none of verify, move, poison", name));
+        }
+    }
+    return stress;
+}
+
+Stress Stress::from_environment() {
+    const char* const names = std::getenv("PERFLOC_STRESS");
+    return names != nullptr ? parse(names) : Stress{};
+}
+
+}  // namespace perfloc::detail

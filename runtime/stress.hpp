@@ -1,0 +1,23 @@
+#pragma once
+
+#include "runtime/poison.hpp"
+
+#include <string_view>
+
+namespace perfloc::detail {
+
+/// What PERFLOC_STRESS turns on, names separated by commas.
+struct Stress {
+    bool verify = false;  ///< the verifier runs at every safepoint, and after every end and collection that looked
+    bool move = false;    ///< everything that may move is moved at every safepoint, survivors at every end
+    bool poison = false;  ///< released memory is overwritten and quarantined (`move` and ASan imply the quarantine)
+
+    bool any() const { return verify || move || poison; }
+    bool quarantine() const { return move || poison || kAsan; }
+
+    /// Throws OptionError for a name that is not known.
+    static Stress parse(std::string_view names);
+    static Stress from_environment();
+};
+
+}  // namespace perfloc::detail

@@ -1,0 +1,77 @@
+#include "runtime/type_table.hpp"
+
+#include "runtime/check.hpp"
+
+#include <perfloc/errors.hpp>
+
+#include <algorithm>
+#include <mutex>
+
+namespace perfloc::detail {
+
+namespace {
+
+// Filled in order under the lock, before the number is published (release in register_object_type), and never changed.
+constinit TypeShape shapes[kTypeLimit] = {};
+constinit std::atomic<const TypeInfo*> infos[kTypeLimit] = {};
+constinit std::mutex lock;
+constinit std::uint32_t count = kFillerType + 1;
+
+void sort_refs(TypeInfo& info) {
+    std::sort(info.ref_offsets.begin(), info.ref_offsets.end());
+    const auto last = std::unique(info.ref_offsets.begin(), info.ref_offsets.end());
+    PERFLOC_CHECK(last == info.ref_offsets.end(), "trace() of {} names the same Ref twice", info.name);
+    for (const std::uint32_t offset : info.ref_offsets) {
+        PERFLOC_CHECK(offset % kWordBytes == 0 && offset + kWordBytes <= info.payload_bytes,
+                      "trace() of {} names something outside the object (offset {})", info.name, offset);
+    }
+}
+
+TypeShape shape_of(const TypeInfo& info) {
+    TypeShape shape;
+    shape.stride = info.array ? info.payload_bytes : 0;
+    shape.movable = info.movable;
+    shape.has_refs = !info.ref_offsets.empty();
+    shape.destructor = info.destroy != nullptr;
+    for (const std::uint32_t offset : info.ref_offsets) {
+        const std::uint32_t word = offset / kWordBytes;
+        if (word < 64) {
+            shape.ref_words |= std::uint64_t{1} << word;
+        } else {
+            shape.many_refs = 1;
+        }
+    }
+    return shape;
+}
+
+}  // namespace
+
+Header register_type(TypeInfo info) {
+    sort_refs(info);
+    const std::lock_guard guard(lock);
+    if (count == kTypeLimit) throw Error("perfloc: more than 1,048,574 managed types");
+    const std::uint32_t number = count++;
+    shapes[number] = shape_of(info);
+    infos[number].store(new TypeInfo(std::move(info)), std::memory_order_release);
+    return make_header(number, 0);
+}
+
+const TypeInfo& type_info(std::uint32_t type) {
+    static const TypeInfo filler = [] {
+        TypeInfo info;
+        info.name = "(filler)";
+        return info;
+    }();
+    // Acquire pairs with the release in register_type.
+    const TypeInfo* const info = type < kTypeLimit ? infos[type].load(std::memory_order_acquire) : nullptr;
+    return info != nullptr ? *info : filler;
+}
+
+const TypeShape* type_shapes() { return shapes; }
+
+std::uint32_t type_count() {
+    const std::lock_guard guard(lock);
+    return count;
+}
+
+}  // namespace perfloc::detail

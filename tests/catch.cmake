@@ -1,0 +1,32 @@
+# The Catch2 programs, for version 2 or 3. Each of their test cases is a test of CTest.
+find_package(Catch2 REQUIRED)
+include(Catch)
+
+file(GLOB support_sources CONFIGURE_DEPENDS support/*.cpp)
+add_library(perfloc_test_support OBJECT ${support_sources})
+target_link_libraries(perfloc_test_support PUBLIC perfloc_test_base Catch2::Catch2)
+
+# A name that matches no test case must not pass as success; version 3 sees to that itself.
+set(catch_arguments "")
+if(Catch2_VERSION VERSION_LESS 3)
+  set(catch_arguments --warn NoTests)
+endif()
+
+# perfloc_catch_tests(<program> <folders...>): one program of all test cases below the folders.
+function(perfloc_catch_tests program)
+  list(TRANSFORM ARGN APPEND /*.cpp OUTPUT_VARIABLE patterns)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${patterns})
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(${program} ${sources})
+  target_link_libraries(${program} PRIVATE perfloc_test_support rapidcheck)
+  # A program that cannot start would list no test cases: this test fails then.
+  add_test(NAME "${program} starts" COMMAND ${program} --help)
+  catch_discover_tests(${program} EXTRA_ARGS ${catch_arguments} PROPERTIES TIMEOUT 900)
+endfunction()
+
+perfloc_catch_tests(perfloc_tests runtime gc api)
+perfloc_catch_tests(perfloc_property_tests property)
+perfloc_catch_tests(perfloc_death_tests death)
+perfloc_catch_tests(perfloc_stress_tests stress)

@@ -1,0 +1,56 @@
+# Tests that are no Catch2 programs: of the headers, of the sources as text, of what must not compile, of the package.
+
+# The API tour, always with its assertions.
+add_executable(perfloc_tour consumer/tour.cpp)
+target_link_libraries(perfloc_tour PRIVATE perfloc::perfloc)
+target_compile_options(perfloc_tour PRIVATE -UNDEBUG)
+add_test(NAME tour COMMAND perfloc_tour)
+add_test(NAME "tour under stress" COMMAND perfloc_tour)
+set_tests_properties("tour under stress" PROPERTIES ENVIRONMENT PERFLOC_STRESS=verify,move,poison)
+
+# A million scopes under a filter that kills on a system call for memory; a sanitizer makes such calls of its own.
+file(GLOB seccomp_sources CONFIGURE_DEPENDS seccomp/*.cpp)
+if(seccomp_sources AND NOT PERFLOC_SANITIZE)
+  find_library(SECCOMP_LIBRARY seccomp REQUIRED)
+  add_executable(perfloc_seccomp_test ${seccomp_sources})
+  target_link_libraries(perfloc_seccomp_test PRIVATE perfloc_test_base ${SECCOMP_LIBRARY})
+  add_test(NAME "seccomp" COMMAND perfloc_seccomp_test)
+endif()
+
+# Every public header compiles alone.
+if(CMAKE_VERIFY_INTERFACE_HEADER_SETS)
+  add_test(NAME "public headers are self-contained"
+    COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target all_verify_interface_header_sets)
+endif()
+
+# The arrows between the folders, and the laws that the code cites.
+foreach(check layering laws)
+  add_test(NAME ${check} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${check}/run ${PROJECT_SOURCE_DIR})
+  add_test(NAME "${check} finds what is wrong" COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${check}/self_test)
+endforeach()
+
+# Each of these must fail to compile, with a message that says what to do.
+set(compile_flags -std=c++20 -I${PROJECT_SOURCE_DIR}/include)
+foreach(dir IN LISTS Boost_INCLUDE_DIRS)
+  if(NOT dir IN_LIST CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES)
+    list(APPEND compile_flags -isystem ${dir})
+  endif()
+endforeach()
+file(GLOB cases RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS compile_fail/*.cpp)
+foreach(case IN LISTS cases)
+  add_test(NAME ${case}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/compile_fail/run ${CMAKE_CURRENT_SOURCE_DIR}/${case}
+      ${CMAKE_CXX_COMPILER} ${compile_flags})
+endforeach()
+add_test(NAME "compile_fail finds what is wrong"
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/compile_fail/self_test ${CMAKE_CXX_COMPILER})
+
+# Projects that use perfloc; an instrumented library is none that they would install.
+if(NOT PERFLOC_SANITIZE AND NOT PERFLOC_COVERAGE)
+  foreach(way find_package shared add_subdirectory pkg-config)
+    add_test(NAME "consumer by ${way}"
+      COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/consumer/run ${way} ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}
+        ${CMAKE_CXX_COMPILER})
+    set_tests_properties("consumer by ${way}" PROPERTIES RESOURCE_LOCK install_manifest)
+  endforeach()
+endif()
