@@ -24,11 +24,11 @@ struct ExtraBytes {
 /// A plain pointer: valid until its scope ends or this mutator polls, whichever comes first.
 template <class T, class... Args>
 PERFLOC_INLINE T* make_raw(Args&&... args) {
-    return detail::make_object<T>(*detail::hot.region, 0, static_cast<Args&&>(args)...);
+    return detail::make_object<T>(detail::InCurrent{}, 0, static_cast<Args&&>(args)...);
 }
 template <class T, class... Args>
 PERFLOC_INLINE T* make_raw(ExtraBytes extra, Args&&... args) {
-    return detail::make_object<T>(*detail::hot.region, extra.bytes, static_cast<Args&&>(args)...);
+    return detail::make_object<T>(detail::InCurrent{}, extra.bytes, static_cast<Args&&>(args)...);
 }
 
 /// A handle: valid always, follows its object.
@@ -40,7 +40,7 @@ PERFLOC_INLINE Handle<T> make(Args&&... args) {
 /// From an expression that needs nested braces: `make_with<T>([&] { return T{a, {b, c}, 3}; })`. Built in place.
 template <class T, class Function>
 T* make_raw_with(Function&& function) {
-    return detail::make_object_with<T>(*detail::hot.region, 0, static_cast<Function&&>(function));
+    return detail::make_object_with<T>(detail::InCurrent{}, 0, static_cast<Function&&>(function));
 }
 template <class T, class Function>
 Handle<T> make_with(Function&& function) {
@@ -49,15 +49,15 @@ Handle<T> make_with(Function&& function) {
 
 namespace detail {
 
-template <class T, class Length>
-Array<T>* make_array_zero(RegionHot& region, Length length) {
-    return make_array_object<T>(region, length, [](T* elements, std::size_t n) {
+template <class T, class Where, class Length>
+Array<T>* make_array_zero(Where where, Length length) {
+    return make_array_object<T>(where, length, [](T* elements, std::size_t n) {
         std::uninitialized_value_construct_n(elements, n);
     });
 }
-template <class T, class Length, class Value>
-Array<T>* make_array_filled(RegionHot& region, Length length, const Value& value) {
-    return make_array_object<T>(region, length, [&value](T* elements, std::size_t n) {
+template <class T, class Where, class Length, class Value>
+Array<T>* make_array_filled(Where where, Length length, const Value& value) {
+    return make_array_object<T>(where, length, [&value](T* elements, std::size_t n) {
         if constexpr (is_ref<T>) {
             for (std::size_t i = 0; i < n; ++i) ::new (elements + i) T(value);
         } else {
@@ -69,8 +69,8 @@ Array<T>* make_array_filled(RegionHot& region, Length length, const Value& value
 /// The region of what may be named as a scope.
 struct RegionOf {
     template <class S>
-    static RegionHot& of(S& scope) {
-        return scope.region();
+    static InRegion of(S& scope) {
+        return {scope.region()};
     }
 };
 
@@ -79,11 +79,11 @@ struct RegionOf {
 /// An array of `length` value-initialised elements, or of copies of `value`.
 template <class T, class Length>
 Array<T>* make_raw_array(Length length) {
-    return detail::make_array_zero<T>(*detail::hot.region, length);
+    return detail::make_array_zero<T>(detail::InCurrent{}, length);
 }
 template <class T, class Length, class Value>
 Array<T>* make_raw_array(Length length, const Value& value) {
-    return detail::make_array_filled<T>(*detail::hot.region, length, value);
+    return detail::make_array_filled<T>(detail::InCurrent{}, length, value);
 }
 template <class T, class Length>
 Handle<Array<T>> make_array(Length length) {

@@ -32,15 +32,24 @@ PERFLOC_INLINE void* allocate(std::size_t bytes, Header header) {
     return start + kHeaderBytes;
 }
 
-/// Memory for one object of T (and what is behind it) in `region`, by T's and the object's needs.
-template <class T>
-PERFLOC_INLINE void* allocate_for(RegionHot& region, std::size_t bytes, Header header) {
+/// Where an object is made: in the current region, which is known without a look, or in a given one.
+struct InCurrent {
+    static RegionHot& region() { return *hot.region; }
+};
+struct InRegion {
+    RegionHot& region_;
+    RegionHot& region() const { return region_; }
+};
+
+/// Memory for one object of T (and what is behind it), by T's and the object's needs.
+template <class T, class Where>
+PERFLOC_INLINE void* allocate_for(Where where, std::size_t bytes, Header header) {
     if constexpr (!may_move<T>) {
-        return allocate_pinned(region, bytes, alignof(T), header);
-    } else if (&region == hot.region) {
+        return allocate_pinned(where.region(), bytes, alignof(T), header);
+    } else if constexpr (std::is_same_v<Where, InCurrent>) {
         return allocate(bytes, header);
     } else {
-        return allocate_in(region, bytes, header);
+        return allocate_in(where.region(), bytes, header);
     }
 }
 
@@ -142,19 +151,19 @@ PERFLOC_INLINE T* build_aggregate(void* memory, bool in_current_span, Args&&... 
 
 #pragma GCC diagnostic pop
 
-/// Makes one object in `region`. `extra` bytes of storage follow it.
-template <class T, class... Args>
-PERFLOC_INLINE T* make_object(RegionHot& region, std::size_t extra, Args&&... args) {
+/// Makes one object. `extra` bytes of storage follow it.
+template <class T, class Where, class... Args>
+PERFLOC_INLINE T* make_object(Where where, std::size_t extra, Args&&... args) {
     constexpr std::size_t own = kHeaderBytes + round_to_words(sizeof(T));
     const std::size_t bytes = own + round_to_words(extra);
     const Header header = header_for<T>() + (std::uint64_t{(bytes - own) / kWordBytes} << kCountShift);
     if constexpr (constructs_quietly<T>()) {
-        void* const memory = allocate_for<T>(region, bytes, header);
-        const bool in_current_span = may_move<T> && &region == hot.region && bytes <= kLargeBytes;
+        void* const memory = allocate_for<T>(where, bytes, header);
+        const bool in_current_span = may_move<T> && std::is_same_v<Where, InCurrent> && bytes <= kLargeBytes;
         return build_aggregate<T>(memory, in_current_span, hand_on(static_cast<Args&&>(args))...);
     } else {
-        void* const memory = allocate_for<T>(region, bytes, header);
-        Construction construction(region, memory, bytes, header);
+        void* const memory = allocate_for<T>(where, bytes, header);
+        Construction construction(where.region(), memory, bytes, header);
         T* object;
         if constexpr (std::is_aggregate_v<T>) {
             object = build_aggregate<T>(memory, false, hand_on(static_cast<Args&&>(args))...);
@@ -162,22 +171,22 @@ PERFLOC_INLINE T* make_object(RegionHot& region, std::size_t extra, Args&&... ar
             object = ::new (memory) T(static_cast<Args&&>(args)...);
         }
         construction.finished();
-        if constexpr (!std::is_trivially_destructible_v<T>) add_cleanup(region, object);
+        if constexpr (!std::is_trivially_destructible_v<T>) add_cleanup(where.region(), object);
         return object;
     }
 }
 
 /// Makes one object from what `function` returns, in place: guaranteed elision, nothing is copied.
-template <class T, class Function>
-inline T* make_object_with(RegionHot& region, std::size_t extra, Function&& function) {
+template <class T, class Where, class Function>
+inline T* make_object_with(Where where, std::size_t extra, Function&& function) {
     constexpr std::size_t own = kHeaderBytes + round_to_words(sizeof(T));
     const std::size_t bytes = own + round_to_words(extra);
     const Header header = header_for<T>() + (std::uint64_t{(bytes - own) / kWordBytes} << kCountShift);
-    void* const memory = allocate_for<T>(region, bytes, header);
-    Construction construction(region, memory, bytes, header);
+    void* const memory = allocate_for<T>(where, bytes, header);
+    Construction construction(where.region(), memory, bytes, header);
     T* object = ::new (memory) T(static_cast<Function&&>(function)());
     construction.finished();
-    if constexpr (!std::is_trivially_destructible_v<T>) add_cleanup(region, object);
+    if constexpr (!std::is_trivially_destructible_v<T>) add_cleanup(where.region(), object);
     return object;
 }
 
@@ -198,20 +207,20 @@ PERFLOC_INLINE std::size_t array_bytes(Length length) {
     return bytes < 2 * kWordBytes ? 2 * kWordBytes : bytes;
 }
 
-template <class T, class Length, class Fill>
-inline Array<T>* make_array_object(RegionHot& region, Length length, Fill&& fill) {
+template <class T, class Where, class Length, class Fill>
+inline Array<T>* make_array_object(Where where, Length length, Fill&& fill) {
     const std::size_t bytes = array_bytes<T>(length);
     const auto n = static_cast<std::size_t>(length);
     const Header header = array_header_for<T>() + (static_cast<std::uint64_t>(n) << kCountShift);
-    void* const memory = allocate_for<T>(region, bytes, header);
+    void* const memory = allocate_for<T>(where, bytes, header);
     T* const elements = static_cast<T*>(memory);
     if constexpr (constructs_quietly<T>() || is_ref<T> || std::is_scalar_v<T>) {
         fill(elements, n);
     } else {
-        Construction construction(region, memory, bytes, header);
+        Construction construction(where.region(), memory, bytes, header);
         fill(elements, n);
         construction.finished();
-        if constexpr (!std::is_trivially_destructible_v<T>) add_cleanup(region, memory);
+        if constexpr (!std::is_trivially_destructible_v<T>) add_cleanup(where.region(), memory);
     }
     return reinterpret_cast<Array<T>*>(memory);
 }

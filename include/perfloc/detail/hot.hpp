@@ -27,12 +27,12 @@ struct HandleNode {
     MutatorCore* owner = nullptr;
 };
 
-/// What the scopes of one label have done. The first two are kept by the fast path of a scope's end; everything that
+/// What the scopes of one label have done. The fast ones are kept by the fast path of a scope's end; everything that
 /// ended there was released in O(1).
 struct LabelCounters {
     std::uint64_t fast_ended = 0;
-    std::uint64_t fast_bytes = 0;
     std::uint64_t slow_ended = 0;
+    std::uint64_t fast_bytes = 0;
     std::uint64_t slow_bytes = 0;
     std::uint64_t slow_released_bytes = 0;  ///< of those, released in O(1)
     std::uint64_t promoted_bytes = 0;
@@ -61,30 +61,31 @@ PERFLOC_INLINE bool key_encloses(std::uint64_t outer, std::uint64_t inner) { ret
 /// The part of a region that the fast paths of allocation and of a scope's begin and end use.
 struct RegionHot {
     char* cursor = nullptr;  ///< next free byte of the current span (the mutator's hot words hold it while current)
-    char* limit = nullptr;
-    char* start = nullptr;          ///< where the first span begins
-    std::uintptr_t span_bytes = 1;  ///< size of the current span, a power of two; 1 where there is none
     RegionHot* parent = nullptr;
-    RegionHot* spare = nullptr;    ///< a closed inner region that keeps its first span: the next inner scope
+    char* limit = nullptr;
+    RegionHot* spare = nullptr;     ///< a closed inner region that keeps its first span: the next inner scope
+    char* start = nullptr;          ///< where the first span begins
+    LabelCounters* counters = nullptr;
+    std::uintptr_t span_bytes = 1;  ///< size of the current span, a power of two; 1 where there is none
     HandleNode handles;            ///< sentinel of the strong handles into this region
     std::uint32_t attention = 0;   ///< non-zero: the scope's end looks closer (runtime::Attention)
     std::uint32_t index = 0;
     std::uint32_t constructing = 0;  ///< constructors of objects of this region that are running
     Label label = "";
-    LabelCounters* counters = nullptr;
 };
 
-/// The words that a mutator's fast paths use, in thread-local storage themselves and not behind a pointer. `cursor` and
-/// `limit` are kept apart, since GCC 12 would copy neighbours with one 16-byte move and stall on it.
+/// The words that a mutator's fast paths use, in thread-local storage themselves and not behind a pointer. Words that are
+/// written together are kept apart: GCC 12 would merge the stores of neighbours through a vector register, and a scope
+/// would take twice its time.
 struct Hot {
     char* cursor = nullptr;
-    std::uintptr_t span_bytes = 1;
-    char* limit = nullptr;
-    RegionHot* region = nullptr;
-    MutatorCore* mutator = nullptr;
-    std::uintptr_t watch = 0;  ///< all ones while every store must be looked at
     std::uintptr_t base = 0;
+    char* limit = nullptr;
     std::uintptr_t reserved = 0;
+    RegionHot* region = nullptr;
+    std::uintptr_t watch = 0;  ///< all ones while every store must be looked at
+    std::uintptr_t span_bytes = 1;
+    MutatorCore* mutator = nullptr;
     const std::uint32_t* region_of_page = nullptr;
     const RegionRecord* records = nullptr;
     std::uint32_t quiet = 0;  ///< law [quiet]: constructors and destructors of managed objects that are running
