@@ -17,6 +17,9 @@ namespace {
 
 using namespace perfloc::literals;
 
+constexpr double kObjectBar = 15, kReferenceBar = 3, kFixedBar = 100;  // ns
+constexpr int kMany = 100;  // objects in a scope from which the first two bars hold
+
 struct Single {
     perfloc::Ref<Single> next;
     std::uint64_t x, y;
@@ -40,7 +43,7 @@ std::uint64_t sum_of_chain(const T* last) {
 struct Chain {  // each refers to the one before; the outer scope to the last
     using Object = Single;
     static constexpr const char* kName = "chain";
-    static int references(int n) { return n; }
+    static int references(int n) { return n - 1; }
     static int slots(int) { return 1; }
     template <bool escape>
     static std::uint64_t run(perfloc::Array<perfloc::Ref<Single>>& outer, int n) {
@@ -56,7 +59,7 @@ struct Chain {  // each refers to the one before; the outer scope to the last
 struct DoubleChain {  // each refers to the two before
     using Object = Double;
     static constexpr const char* kName = "double chain";
-    static int references(int n) { return n == 1 ? 1 : 2 * n - 2; }
+    static int references(int n) { return n == 1 ? 0 : 2 * n - 3; }
     static int slots(int) { return 1; }
     template <bool escape>
     static std::uint64_t run(perfloc::Array<perfloc::Ref<Double>>& outer, int n) {
@@ -77,7 +80,7 @@ struct DoubleChain {  // each refers to the two before
 struct Slots {  // the outer scope refers to each
     using Object = Single;
     static constexpr const char* kName = "array";
-    static int references(int n) { return n; }
+    static int references(int) { return 0; }
     static int slots(int n) { return n; }
     template <bool escape>
     static std::uint64_t run(perfloc::Array<perfloc::Ref<Single>>& outer, int n) {
@@ -121,7 +124,9 @@ bench::Sample run_scopes(int n, int scopes) {
 // What the escapes of one scope of `objects` cost, in ns, in each round.
 struct Case {
     const char* shape;
-    int objects, references;
+    int objects;
+    int references;  // among the escaping objects
+    int slots;       // of the outer scope
     std::vector<double> extra;
 };
 
@@ -134,7 +139,7 @@ void measure(const bench::Options& options, std::vector<Case>& cases) {
         contest.add("escape", [=] { return run_scopes<Shape, true>(n, scopes); });
         contest.add("plain", [=] { return run_scopes<Shape, false>(n, scopes); });
         contest.run(options.rounds);
-        Case result{Shape::kName, n, Shape::references(n), {}};
+        Case result{Shape::kName, n, Shape::references(n), Shape::slots(n), {}};
         for (int round = 0; round < options.rounds; ++round) {
             const auto at = static_cast<std::size_t>(round);
             const double more = contest.samples("escape")[at].figures[0] - contest.samples("plain")[at].figures[0];
@@ -156,35 +161,38 @@ int main(int argc, char** argv) {
     measure<DoubleChain>(options, cases);
     measure<Slots>(options, cases);
 
-    // Each round by itself: objects and references from the scopes with 100 and more, then what a scope with one costs
-    // above that.
-    std::vector<double> object, reference, fixed;
+    // Each round by itself: the coefficients from the scopes with 100 and more, then what a scope with one object costs above
+    // that.
+    std::vector<double> object, reference, slot, fixed;
     for (std::size_t round = 0; round < static_cast<std::size_t>(options.rounds); ++round) {
         std::vector<bench::Equation> equations;
         for (const Case& c : cases) {
-            if (c.objects >= 100)
-                equations.push_back({1.0 * c.objects, 1.0 * c.references, c.extra[round], 1.0 * c.objects});
+            if (c.objects < kMany) continue;
+            equations.push_back(
+                {{1.0 * c.objects, 1.0 * c.references, 1.0 * c.slots}, c.extra[round], 1.0 * c.objects});
         }
-        const auto [per_object, per_reference] = bench::fit(equations);
+        const auto [per_object, per_reference, per_slot] = bench::fit(equations);
         object.push_back(per_object);
         reference.push_back(per_reference);
+        slot.push_back(per_slot);
         double sum = 0, count = 0;
         for (const Case& c : cases) {
             if (c.objects != 1) continue;
-            sum += c.extra[round] - per_object - per_reference;
+            sum += c.extra[round] - per_object - per_slot;
             ++count;
         }
         fixed.push_back(sum / count);
     }
 
     bench::Table table;
-    table.row("an object (100 and more a scope)", bench::spread_of(object), "ns", 15.0);
-    table.row("a reference (100 and more a scope)", bench::spread_of(reference), "ns", 3.0);
-    table.row("promoting at all (a scope)", bench::spread_of(fixed), "ns", 100.0);
     for (const Case& c : cases) {
-        table.row(fmt::format("{} of {}: an object with its {:.2f} references", c.shape, c.objects,
-                              1.0 * c.references / c.objects),
-                  bench::spread_of(c.extra).scaled(1.0 / c.objects), "ns");
+        const double bar = kObjectBar + kReferenceBar * (c.references + c.slots) / c.objects + kFixedBar / c.objects;
+        table.row(fmt::format("{} of {}, an object with its references", c.shape, c.objects),
+                  bench::spread_of(c.extra).scaled(1.0 / c.objects), "ns", bar);
     }
+    table.row("fitted: an object", bench::spread_of(object), "ns", kObjectBar);
+    table.row("fitted: a reference among them", bench::spread_of(reference), "ns", kReferenceBar);
+    table.row("fitted: a reference from the outer scope", bench::spread_of(slot), "ns", kReferenceBar);
+    table.row("fitted: promoting at all", bench::spread_of(fixed), "ns", kFixedBar);
     table.print();
 }

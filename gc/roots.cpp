@@ -18,14 +18,25 @@ bool slot_is_live(HeapCore& heap, const MarkBitmap& marks, const detail::Incomin
 }
 
 void find_roots(HeapCore& heap, const MarkBitmap& marks, Region& ended, Region& enclosing, std::vector<Root>& roots) {
-    roots.clear();
+    roots.resize(ended.incoming.size());
+    Root* next = roots.data();
+    // Neighbouring slots are often of one object: what was found for their span is kept.
+    std::uint32_t known_page = 0;
+    std::uint64_t known_generation = 0;
+    Region* owner = nullptr;
     ended.incoming.for_each([&](const detail::IncomingSlot& incoming) {
-        if (!slot_is_live(heap, marks, incoming)) return;
-        Region& owner = heap.region_at(incoming.slot);
+        const std::uint32_t page = heap.pages.page_of(incoming.slot);
+        if (page != known_page || incoming.generation != known_generation) {
+            if (!slot_is_live(heap, marks, incoming)) return;
+            owner = &heap.region_at(incoming.slot);
+            known_page = heap.pages.span_at(incoming.slot).live_map ? 0 : page;
+            known_generation = incoming.generation;
+        }
         void* const target = incoming.slot->load(std::memory_order_relaxed);
-        if (&owner == &ended || target == nullptr || heap.pages.region_at(target) != ended.index) return;
-        roots.push_back({incoming.slot, nullptr, &owner});
+        if (owner == &ended || target == nullptr || heap.pages.region_at(target) != ended.index) return;
+        *next++ = {incoming.slot, nullptr, owner};
     });
+    roots.resize(static_cast<std::size_t>(next - roots.data()));
     for_each_handle(ended.handles, [&](HandleNode& node) { roots.push_back({nullptr, &node, &enclosing}); });
     {
         const std::lock_guard guard(heap.global_handles);

@@ -32,11 +32,37 @@ PERFLOC_COLD void check_resurrection(const HeapCore& heap, const std::atomic<voi
               type_of(target).name);
 }
 
-/// The regions differ and neither is known to enclose the other by the fast compare.
-PERFLOC_COLD void record(std::atomic<void*>& slot, void* target) {
+/// law [remset]: the reference in `slot`, of region `from`, to `target`, of region `to`, neither of them merged and `to`
+/// not known to enclose `from`, is recorded.
+PERFLOC_INLINE void record_between(HeapCore& heap, std::atomic<void*>& slot, void* target, std::uint32_t from, std::uint32_t to) {
+    RegionRecord& to_record = heap.regions.record(to);
+    const auto state = static_cast<RegionState>(to_record.state);
+    PERFLOC_CHECK(state == RegionState::open || state == RegionState::condemned,
+                  "a Ref is given a raw pointer to {} into a scope that has ended (law [raw])", static_cast<const void*>(target));
+    Region& region = heap.regions.at(to);
+    region.incoming.add(heap.chunks, {&slot, heap.pages.span_at(&slot).generation});
+    // Read before written: these seldom change, and a row of records would wait for each other's stores.
+    if ((region.attention & kIncoming) == 0) region.attention |= kIncoming;
+    if (Region& source = heap.regions.at(from); (source.attention & kSource) == 0) source.attention |= kSource;
+    if (to_record.published == 0) {
+        // Protocol P5: another mutator may come to it through the root, another lineage or a published region.
+        const RegionRecord& from_record = heap.regions.record(from);
+        if (from == kRootRegion || from_record.published != 0 || from_record.key >> 32 != to_record.key >> 32) {
+            to_record.published = 1;
+        }
+    }
+}
+
+/// The regions differ and the target's is not known to enclose the slot's by the fast compare.
+__attribute__((noinline)) void record(std::atomic<void*>& slot, void* target, std::uint32_t from, std::uint32_t to) {
     HeapCore& heap = *hot.mutator->heap;
-    if (hot.watch != 0) check_resurrection(heap, slot, target);
-    record_reference(heap, slot, target);
+    if (hot.watch != 0) [[unlikely]] check_resurrection(heap, slot, target);
+    if (to == kRootRegion) return;
+    if ((heap.regions.record(from).alias | heap.regions.record(to).alias) != 0 || hot.watch != 0) [[unlikely]] {
+        record_reference(heap, slot, target);
+    } else {
+        record_between(heap, slot, target, from, to);
+    }
 }
 
 /// Stores, and records what the reference needs.
@@ -49,7 +75,7 @@ PERFLOC_INLINE void place(std::atomic<void*>& slot, void* target) {
     const std::uint32_t from = hot.region_of_page[s >> kPageShift];
     const std::uint32_t to = hot.region_of_page[t >> kPageShift];
     if ((from == to || key_encloses(hot.records[to].key, hot.records[from].key)) && hot.watch == 0) [[likely]] return;
-    record(slot, target);
+    record(slot, target, from, to);
 }
 
 }  // namespace
@@ -58,20 +84,8 @@ void record_reference(HeapCore& heap, std::atomic<void*>& slot, void* target) {
     const std::uint32_t from = heap.regions.resolve(heap.pages.region_at(&slot));
     const std::uint32_t to = heap.regions.resolve(heap.pages.region_at(target));
     if (from == to || to == kRootRegion) return;
-    RegionRecord& from_record = heap.regions.record(from);
-    RegionRecord& to_record = heap.regions.record(to);
-    if (key_encloses(to_record.key, from_record.key)) return;
-    PERFLOC_CHECK(heap.regions.state(to) == RegionState::open || heap.regions.state(to) == RegionState::condemned,
-                  "a Ref is given a raw pointer to {} into a scope that has ended (law [raw])", static_cast<const void*>(target));
-
-    Region& region = heap.regions.at(to);
-    region.incoming.add(heap.chunks, {&slot, heap.pages.span_at(&slot).generation});
-    region.attention |= kIncoming;
-    heap.regions.at(from).attention |= kSource;
-    // Protocol P5: another mutator may come to it through the root, another lineage or a published region.
-    if (from == kRootRegion || from_record.published != 0 || from_record.key >> 32 != to_record.key >> 32) {
-        to_record.published = 1;
-    }
+    if (key_encloses(heap.regions.record(to).key, heap.regions.record(from).key)) return;
+    record_between(heap, slot, target, from, to);
 }
 
 void store_slow(std::atomic<void*>& slot, void* target) noexcept {

@@ -68,8 +68,8 @@ public:
     bool empty() const { return count_ == 0; }
     std::size_t size() const { return count_; }
 
-    void push(ChunkPool& pool, const T& value) {
-        if (last_ == nullptr || last_->count == kPerChunk) add_chunk(pool);
+    PERFLOC_INLINE void push(ChunkPool& pool, const T& value) {
+        if (last_ == nullptr || last_->count == kPerChunk) [[unlikely]] add_chunk(pool);
         last_->values[last_->count++] = value;
         ++count_;
     }
@@ -124,7 +124,7 @@ private:
     };
     static_assert(sizeof(Chunk) <= kChunkBytes);
 
-    void add_chunk(ChunkPool& pool) {
+    __attribute__((noinline)) void add_chunk(ChunkPool& pool) {
         auto* const chunk = static_cast<Chunk*>(pool.take());
         chunk->next = nullptr;
         chunk->count = 0;

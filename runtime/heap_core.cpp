@@ -73,6 +73,7 @@ HeapCore::HeapCore(const Options& wanted)
            {.hard = std::min(options.limit, memory.bytes()),
             .quarantine = stress.quarantine() ? std::min(options.limit / 4, kMostQuarantine) : 0}),
       chunks(memory) {
+    TickClock::calibrate();
     options.reserve = memory.bytes();
     options.commit = memory.in_steps() ? Commit::in_steps : Commit::on_demand;
     root = regions.create(regions.new_lineage(), nullptr);

@@ -13,8 +13,7 @@ namespace perfloc::detail {
 /// The state of a region, in its record.
 enum class RegionState : std::uint8_t {
     unused,     ///< its index may be given to a new region
-    open,       ///< its scope is open (or it is the root)
-    spare,      ///< ended; keeps its first span for the next scope of its parent
+    open,       ///< its scope is open (or it is the root), or it is a spare: ended, and ready for the next scope
     condemned,  ///< ended; a collection looks at it
     merged,     ///< its spans belong to the region that its record names
     pooled,     ///< its spans are in the pool

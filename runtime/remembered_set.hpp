@@ -23,7 +23,7 @@ public:
     bool empty() const { return slots_.empty(); }
     std::size_t size() const { return slots_.size(); }
 
-    void add(ChunkPool& pool, IncomingSlot slot) {
+    PERFLOC_INLINE void add(ChunkPool& pool, IncomingSlot slot) {
         if (!slots_.empty() && slots_.back() == slot) return;
         slots_.push(pool, slot);
         if (slots_.size() >= deduplicate_at_) [[unlikely]] deduplicate(pool);

@@ -78,7 +78,8 @@ void release_region(HeapCore& heap, Region& region) {
         region.cursor = region.start;
         region.attention = heap.standing_attention();
         parent->spare = &region;
-        heap.regions.close(region, RegionState::spare);
+        // The next begin touches no record: it is that of an open region already.
+        heap.regions.open(region, heap.regions.record(*parent).key + 1);
         return;
     }
     if (parent != nullptr && parent->spare == &region) parent->spare = nullptr;

@@ -9,10 +9,11 @@
 
 namespace perfloc::detail {
 
+constinit TypeShape type_shape_table[kTypeLimit] = {};
+
 namespace {
 
-// Filled in order under the lock, before the number is published (release in register_object_type), and never changed.
-constinit TypeShape shapes[kTypeLimit] = {};
+// Both are filled in order under the lock, before the number is published (release in register_object_type), and never changed.
 constinit std::atomic<const TypeInfo*> infos[kTypeLimit] = {};
 constinit std::mutex lock;
 constinit std::uint32_t count = kFillerType + 1;
@@ -51,7 +52,7 @@ Header register_type(TypeInfo info) {
     const std::lock_guard guard(lock);
     if (count == kTypeLimit) throw Error("perfloc: more than 1,048,574 managed types");
     const std::uint32_t number = count++;
-    shapes[number] = shape_of(info);
+    type_shape_table[number] = shape_of(info);
     infos[number].store(new TypeInfo(std::move(info)), std::memory_order_release);
     return make_header(number, 0);
 }
@@ -66,8 +67,6 @@ const TypeInfo& type_info(std::uint32_t type) {
     const TypeInfo* const info = type < kTypeLimit ? infos[type].load(std::memory_order_acquire) : nullptr;
     return info != nullptr ? *info : filler;
 }
-
-const TypeShape* type_shapes() { return shapes; }
 
 std::uint32_t type_count() {
     const std::lock_guard guard(lock);

@@ -20,8 +20,9 @@ static_assert(sizeof(TypeShape) == 16);
 
 /// Type numbers are the process's: one of the two things that no heap owns.
 const TypeInfo& type_info(std::uint32_t type);
-const TypeShape* type_shapes();
 std::uint32_t type_count();
+extern constinit TypeShape type_shape_table[kTypeLimit];
+inline const TypeShape* type_shapes() { return type_shape_table; }
 
 inline const TypeInfo& type_of(const void* object) { return type_info(header_type(header_of(object))); }
 

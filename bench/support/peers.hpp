@@ -7,19 +7,19 @@
 #include <memory_resource>
 #include <new>
 
-// Debian's libmimalloc replaces malloc in every program that is linked with it. These are glibc's own entry points, so
-// that the peer called glibc is glibc whatever the order of the libraries is.
-extern "C" {
-void* __libc_malloc(std::size_t);
-void __libc_free(void*);
-}
-
 namespace bench {
 
+// glibc's allocator. Called through pointers that were looked up in glibc itself, since Debian's libmimalloc replaces
+// malloc, and even __libc_malloc, in every program that is linked with it. A call through a pointer costs what a call of a
+// shared library's function costs anyway.
 struct Glibc {
     static constexpr const char* kName = "malloc";
-    static void* allocate(std::size_t bytes) { return __libc_malloc(bytes); }
-    static void release(void* block) { __libc_free(block); }
+    static void* allocate(std::size_t bytes) { return malloc_(bytes); }
+    static void release(void* block) { free_(block); }
+
+private:
+    static void* (*const malloc_)(std::size_t);
+    static void (*const free_)(void*);
 };
 
 struct Mimalloc {
@@ -36,10 +36,10 @@ void keep_freed_memory();
 // What std::pmr::new_delete_resource() is where malloc is glibc's.
 class GlibcResource final : public std::pmr::memory_resource {
     void* do_allocate(std::size_t bytes, std::size_t) override {
-        if (void* block = __libc_malloc(bytes)) return block;
+        if (void* block = Glibc::allocate(bytes)) return block;
         throw std::bad_alloc();
     }
-    void do_deallocate(void* block, std::size_t, std::size_t) override { __libc_free(block); }
+    void do_deallocate(void* block, std::size_t, std::size_t) override { Glibc::release(block); }
     bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 };
 

@@ -20,18 +20,22 @@ double percentile(std::span<double> values, double share) {
     return values[std::clamp<std::size_t>(rank, 1, values.size()) - 1];
 }
 
-std::array<double, 2> fit(std::span<const Equation> equations) {
-    double a = 0, b = 0, d = 0, u = 0, v = 0;  // the normal equations (a b; b d) c = (u v)
+std::array<double, 3> fit(std::span<const Equation> equations) {
+    std::array<std::array<double, 4>, 3> rows{};  // the normal equations, with their right side
     for (const Equation& e : equations) {
-        const double x0 = e.x0 / e.weight, x1 = e.x1 / e.weight, y = e.y / e.weight;
-        a += x0 * x0;
-        b += x0 * x1;
-        d += x1 * x1;
-        u += x0 * y;
-        v += x1 * y;
+        for (std::size_t i = 0; i < 3; ++i) {
+            for (std::size_t j = 0; j < 3; ++j) rows[i][j] += e.x[i] * e.x[j] / (e.weight * e.weight);
+            rows[i][3] += e.x[i] * e.y / (e.weight * e.weight);
+        }
     }
-    const double determinant = a * d - b * b;
-    return {(u * d - v * b) / determinant, (a * v - b * u) / determinant};
+    for (std::size_t i = 0; i < 3; ++i) {  // they are positive definite: no pivoting
+        for (std::size_t k = 0; k < 3; ++k) {
+            if (k == i) continue;
+            const double factor = rows[k][i] / rows[i][i];
+            for (std::size_t j = 0; j < 4; ++j) rows[k][j] -= factor * rows[i][j];
+        }
+    }
+    return {rows[0][3] / rows[0][0], rows[1][3] / rows[1][1], rows[2][3] / rows[2][2]};
 }
 
 }  // namespace bench

@@ -17,10 +17,11 @@ Spread spread_of(std::vector<double> values);
 // The value below which `share` (0..1) of the values lie. Sorts them.
 double percentile(std::span<double> values, double share);
 
-// Least squares for y = c0 x0 + c1 x1, relative to y's scale: each equation is divided by its `weight`.
+// Least squares for y = c[0] x[0] + c[1] x[1] + c[2] x[2], each equation divided by its `weight`.
 struct Equation {
-    double x0, x1, y, weight;
+    std::array<double, 3> x;
+    double y, weight;
 };
-std::array<double, 2> fit(std::span<const Equation> equations);
+std::array<double, 3> fit(std::span<const Equation> equations);
 
 }  // namespace bench

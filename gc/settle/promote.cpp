@@ -10,14 +10,34 @@ namespace perfloc::gc {
 
 using detail::header_of;
 
+namespace {
+
+/// Most objects are a few words: a call would cost more than they do.
+PERFLOC_INLINE void copy_words(char* to, const char* from, std::size_t bytes) {
+    if (bytes > 128) {
+        std::memcpy(to, from, bytes);
+        return;
+    }
+    for (std::size_t i = 0; i < bytes; i += kWordBytes) std::memcpy(to + i, from + i, kWordBytes);
+}
+
+}  // namespace
+
 /// Where an object of the ended region is now; copies it when it has not moved. A forwarded header holds the address.
-void* InlinePromotion::moved(void* object) {
+PERFLOC_INLINE void* InlinePromotion::moved(void* object) {
     const Header header = header_of(object);
     if ((header & detail::kForwarded) != 0) return reinterpret_cast<void*>(header & ~Header{7});
     const std::size_t bytes = detail::object_bytes(header, detail::type_shapes());
-    void* const copy = detail::bump(heap_, *destination_, bytes);
+    Region& to = *destination_;
+    void* copy;
+    if (static_cast<std::size_t>(to.limit - to.cursor) >= bytes) [[likely]] {
+        copy = to.cursor + kHeaderBytes;
+        to.cursor += bytes;
+    } else {
+        copy = detail::bump(heap_, to, bytes);
+    }
     PERFLOC_CHECK(copy != nullptr, "internal: a promotion runs out of the room that it was promised");
-    std::memcpy(static_cast<char*>(copy) - kHeaderBytes, static_cast<char*>(object) - kHeaderBytes, bytes);
+    copy_words(static_cast<char*>(copy) - kHeaderBytes, static_cast<char*>(object) - kHeaderBytes, bytes);
     header_of(object) = reinterpret_cast<Header>(copy) | detail::kForwarded;
     promoted_.bytes += bytes;
     promoted_.objects += 1;
