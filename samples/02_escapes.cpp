@@ -18,7 +18,7 @@ struct Site {
 // Way one: a result is returned in a handle. A handle keeps its object alive, and follows it when it moves.
 perfloc::Handle<Page> fetch(int number) {
     perfloc::Scope scope{"fetch"};
-    for (int i = 0; i < 100; ++i) perfloc::make_raw<Page>();  // scratch: dies here
+    for (int i = 0; i < 100; ++i) perfloc::make_raw<Page>();  // scratch: garbage at the brace
     return perfloc::make<Page>(nullptr, number);              // escapes: promoted to the caller's scope
 }
 
@@ -28,7 +28,7 @@ int main() {
 
     perfloc::Handle<Page> page = fetch(7);
     assert(page->number == 7);
-    std::printf("fetched page %d; its 100 scratch pages died with their scope\n", page->number);
+    std::printf("fetched page %d out of a scope of 100 scratch pages\n", page->number);
 
     // Way two: an object of an outer scope refers to one of an inner scope. The write barrier has recorded it.
     perfloc::Handle<Site> site = perfloc::make<Site>();

@@ -35,6 +35,7 @@ int main() {
     perfloc::Heap heap;
     perfloc::Mutator me(heap);
 
+    const bool hinted = heap.options().collector == perfloc::Collector::hinted;
     std::list<Request> running;
     for (int number = 1; number <= 9; ++number) running.emplace_back(heap, number);
 
@@ -52,7 +53,8 @@ int main() {
             std::printf("request %d ended after %d steps: %zu bytes allocated, %zu released, %zu promoted\n",
                         request->number, request->steps, std::size_t{report.allocated_bytes},
                         std::size_t{report.released_bytes}, std::size_t{report.promoted_bytes});
-            if (request->number != 5) assert(report.promoted_bytes == 0);
+            // Under `hinted`; the other collectors ignore the hint, and what was made here waits for a collection.
+            assert(!hinted || (report.promoted_bytes != 0) == (request->number == 5));
             request = running.erase(request);
             ++finished;
         }

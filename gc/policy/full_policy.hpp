@@ -27,8 +27,9 @@ constexpr bool stays(std::uint64_t live_bytes, std::uint64_t top_bytes) {
     return static_cast<double>(live_bytes) >= kDenseFrom * static_cast<double>(top_bytes);
 }
 
-/// Sliding makes every reference of the heap be looked at: it must free at least a twentieth of it.
-inline constexpr double kLeastGain = 0.05;
+/// Sliding makes every reference of the heap be looked at, which costs half as much as marking: it must free at least an
+/// eighth of what is alive.
+inline constexpr double kLeastGain = 0.125;
 
 constexpr bool worth_sliding(std::uint64_t gained_bytes, std::uint64_t live_bytes) {
     return static_cast<double>(gained_bytes) > kLeastGain * static_cast<double>(live_bytes);

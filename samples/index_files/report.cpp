@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
 #include <functional>
 #include <string_view>
 
@@ -74,7 +74,7 @@ void print_table(const std::vector<Runs>& runs) {
     print_row(runs, "  max", [](const RunResult& r) { return format_duration(r.pause_max); });
     print_row(runs, "  total", [](const RunResult& r) { return format_duration(r.pause_total); });
     print_causes(runs);
-    print_row(runs, "longest end and poll, by own clock",
+    print_row(runs, "longest stop, by the program's clock",
               [](const RunResult& r) { return format_duration(r.longest_stop); });
     print_row(runs, "full collections", [](const RunResult& r) { return fmt::format("{}", r.full_collections); });
     print_row(runs, "peak resident memory", [](const RunResult& r) { return format_bytes(r.resident_peak); });
@@ -96,13 +96,14 @@ void print_labels(const Runs& run) {
     }
 }
 
-// A pause more shows even beside a hundred thousand others, since the bars are logarithmic.
+// One pause shows even beside a hundred thousand, since the bars are logarithmic.
 std::string bar(std::uint64_t count) {
-    if (count == 0) return "";
-    return ' ' + std::string(1 + static_cast<std::size_t>(2 * std::log2(static_cast<double>(count))), '#');
+    return count == 0 ? "" : std::string(static_cast<std::size_t>(std::bit_width(count)), '#');
 }
 
 void print_histogram(const std::vector<Runs>& runs) {
+    constexpr int kCountWidth = 12;
+    constexpr int kBarWidth = 22;
     std::size_t first = kPauseBuckets;
     std::size_t last = 0;
     for (const Runs& run : runs) {
@@ -116,13 +117,22 @@ void print_histogram(const std::vector<Runs>& runs) {
         fmt::print("\nno pauses\n");
         return;
     }
-    fmt::print("\npauses by length (each row twice the one above; two characters more: twice as many)\n");
-    for (const Runs& run : runs) {
-        fmt::print("{}\n", name_of(run.collector));
-        for (std::size_t i = first; i <= last; ++i) {
+    fmt::print("\npauses by length (a row: twice as long as the one above; one # more: twice as many)\n");
+    const auto print_line = [](std::string line) {
+        line.erase(line.find_last_not_of(' ') + 1);
+        fmt::print("{}\n", line);
+    };
+    std::string heads(14, ' ');
+    for (const Runs& run : runs)
+        heads += fmt::format("{:>{}} {:{}}", name_of(run.collector), kCountWidth, "", kBarWidth);
+    print_line(heads);
+    for (std::size_t i = first; i <= last; ++i) {
+        std::string row = fmt::format("from {:>9}", format_duration(std::int64_t{1} << i));
+        for (const Runs& run : runs) {
             const std::uint64_t count = run.median().pause_buckets[i];
-            fmt::print("  from {:>9} {:>8}{}\n", format_duration(std::int64_t{1} << i), count, bar(count));
+            row += fmt::format("{:>{}} {:{}}", count, kCountWidth, bar(count), kBarWidth);
         }
+        print_line(row);
     }
 }
 

@@ -61,7 +61,9 @@ void ask_queries(const perfloc::Handle<Index>& index, std::size_t words, RunResu
         ++result.queries;
         result.hits += found.hits;
         result.checksum = fold(result.checksum, found.checksum);
+        const Clock::time_point answered = Clock::now();
         perfloc::poll();
+        result.longest_stop = std::max(result.longest_stop, nanoseconds(Clock::now() - answered));
     }
 }
 

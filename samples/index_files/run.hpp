@@ -43,7 +43,7 @@ struct RunResult {
     std::array<std::uint64_t, kPauseBuckets> pause_buckets{};
     std::array<std::uint64_t, perfloc::kPauseCauses> cause_count{};
     std::array<std::int64_t, perfloc::kPauseCauses> cause_total{};
-    std::int64_t longest_stop = 0;  // timed by the program: a scope's end and the poll behind it
+    std::int64_t longest_stop = 0;  // timed by the program: a file's end and a poll, or a poll
 
     std::uint64_t system_calls = 0, full_collections = 0;
     std::uint64_t released_bytes = 0, promoted_bytes = 0, committed_peak = 0;

@@ -42,7 +42,7 @@ TEST_CASE("a region that is not open neither encloses nor is enclosed") {
     Region& inner = *bench.regions.create(lineage + 3, &middle);
     REQUIRE(key_encloses(bench.key(outer), bench.key(middle)));
     REQUIRE(key_encloses(bench.key(middle), bench.key(inner)));
-    for (const RegionState state : {RegionState::condemned, RegionState::spare, RegionState::pooled, RegionState::merged}) {
+    for (const RegionState state : {RegionState::condemned, RegionState::pooled, RegionState::merged}) {
         bench.regions.close(middle, state);
         CHECK(bench.regions.state(middle) == state);
         CHECK_FALSE(key_encloses(bench.key(outer), bench.key(middle)));

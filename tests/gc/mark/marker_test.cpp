@@ -1,0 +1,98 @@
+#include "support/catch.hpp"
+
+#include "api/objects.hpp"
+
+#include <array>
+
+using namespace perfloc;
+using namespace perfloc::literals;
+using objects::Leaf;
+using objects::Node;
+
+namespace {
+
+struct Comb {
+    std::array<Ref<Leaf>, 500> teeth;
+    Ref<Comb> next;
+};
+
+}  // namespace
+
+TEST_CASE("when the mark stack is too small nothing is missed") {
+    Heap heap({.reserve = 16_MiB, .limit = 16_MiB});
+    Mutator me(heap);
+    auto first = make<Comb>();
+    Comb* last = first.get();
+    constexpr int kCombs = 200;
+    for (int i = 0; i < kCombs; ++i) {
+        for (auto& tooth : last->teeth) tooth = make_raw<Leaf>(i);
+        last->next = make_raw<Comb>();
+        last = last->next;
+    }
+    for (int i = 0; i < 100'000; ++i) make_raw<Leaf>();
+    const auto whole = [&] {
+        int i = 0;
+        for (const Comb* comb = first.get(); comb->next != nullptr; comb = comb->next, ++i) {
+            for (const auto& tooth : comb->teeth) REQUIRE(tooth->value == i);
+        }
+        REQUIRE(i == kCombs);
+    };
+    heap.collect_full();
+    CHECK(heap.stats().last_full().live_objects == kCombs * 501 + 1);
+    whole();
+    CHECK(heap.verify().ok());
+}
+
+TEST_CASE("a long list is marked without recursion") {
+    Heap heap(objects::small());
+    Mutator me(heap);
+    Handle<Node> list = objects::chain(500'000);
+    heap.collect_full();
+    CHECK(heap.stats().last_full().live_objects == 500'000);
+    CHECK(objects::length(list.get()) == 500'000);
+}
+
+TEST_CASE("an array of many references is marked in pieces, wholly") {
+    Heap heap(objects::small());
+    Mutator me(heap);
+    constexpr std::size_t n = 100'001;
+    auto array = make_array<Ref<Leaf>>(n);
+    for (std::size_t i = 0; i < n; ++i) (*array)[i] = make_raw<Leaf>(static_cast<std::int64_t>(i));
+    heap.collect_full();
+    CHECK(heap.stats().last_full().live_objects == n + 1);
+    for (std::size_t i = 0; i < n; ++i) REQUIRE((*array)[i]->value == static_cast<std::int64_t>(i));
+}
+
+TEST_CASE("an array of structures that hold references is marked in pieces, wholly") {
+    struct Pair {
+        std::int64_t number;
+        Ref<Leaf> a, b;
+    };
+    Heap heap(objects::small());
+    Mutator me(heap);
+    auto array = make_array<Pair>(2'000);
+    for (auto& pair : *array) {
+        pair.a = make_raw<Leaf>(1);
+        pair.b = make_raw<Leaf>(2);
+    }
+    heap.collect_full();
+    CHECK(heap.stats().last_full().live_objects == 4'001);
+    for (auto& pair : *array) REQUIRE(pair.a->value + pair.b->value == 3);
+}
+
+TEST_CASE("cycles that nothing names die, across scopes too") {
+    Heap heap(objects::small());
+    Mutator me(heap);
+    Scope a{"a"};
+    Node* const outer = make_raw<Node>();
+    Scope b{"b"};
+    Node* const inner = make_raw<Node>(outer);
+    outer->left = inner;
+    WeakHandle<Node> weak_outer(outer);
+    WeakHandle<Node> weak_inner(inner);
+    heap.collect_full();
+    CHECK(weak_outer.expired());
+    CHECK(weak_inner.expired());
+    CHECK(heap.stats().last_full().live_objects == 0);
+    CHECK(heap.verify().ok());
+}

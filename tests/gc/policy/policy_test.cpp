@@ -1,0 +1,95 @@
+#include "support/catch.hpp"
+
+#include "gc/policy/full_policy.hpp"
+#include "gc/policy/scope_end_policy.hpp"
+
+#include <perfloc/units.hpp>
+
+using namespace perfloc::gc;
+using namespace perfloc::literals;
+using namespace std::chrono_literals;
+
+TEST_CASE("a scope is promoted inline when its worst case fits the budget and nothing in it needs a marking") {
+    struct Case {
+        EndedScope scope;
+        std::chrono::nanoseconds budget;
+        bool inline_;
+    };
+    const Case cases[] = {
+        {{0, false, false}, 100us, true},
+        {{100, false, false}, 100us, true},
+        {{1_GiB, false, false}, 100us, false},
+        {{1_GiB, false, false}, 10s, true},
+        {{100, true, false}, 10s, false},
+        {{100, false, true}, 10s, false},
+        {{100, true, true}, 10s, false},
+    };
+    for (const Case& c : cases) {
+        INFO(c.scope.bytes << " bytes, budget " << c.budget.count());
+        CHECK(promote_inline(c.scope, c.budget) == c.inline_);
+    }
+}
+
+TEST_CASE("what is promoted inline grows with the budget and never shrinks") {
+    for (std::uint64_t bytes = 1; bytes < 1_GiB; bytes *= 3) {
+        bool before = false;
+        for (std::chrono::nanoseconds budget = 1ns; budget < 100s; budget *= 2) {
+            const bool now = promote_inline({bytes, false, false}, budget);
+            CHECK((now || !before));
+            before = now;
+        }
+        CHECK(before);
+    }
+}
+
+TEST_CASE("a span is evacuated when it is sparse and movable, under stress whenever it is movable") {
+    struct Case {
+        MarkedSpan span;
+        bool stress, evacuated;
+    };
+    const Case cases[] = {
+        {{100, 4096, true}, false, true},      {{2047, 4096, true}, false, true},  {{2048, 4096, true}, false, false},
+        {{4096, 4096, true}, false, false},    {{4096, 4096, true}, true, true},   {{100, 4096, false}, false, false},
+        {{100, 4096, false}, true, false},
+    };
+    for (const Case& c : cases) {
+        INFO(c.span.live_bytes << " of " << c.span.span_bytes);
+        CHECK(evacuate(c.span, c.stress) == c.evacuated);
+    }
+}
+
+TEST_CASE("the baseline collects next when the heap has grown by the factor and is not small") {
+    CHECK(next_full_collection(100_MiB, 2.0, 16_MiB) == 200_MiB);
+    CHECK(next_full_collection(100_MiB, 1.5, 16_MiB) == 150_MiB);
+    CHECK(next_full_collection(1_MiB, 2.0, 16_MiB) == 16_MiB);
+    CHECK(next_full_collection(0, 2.0, 16_MiB) == 16_MiB);
+    CHECK(next_full_collection(1_TiB, 1e9, 16_MiB) == SIZE_MAX);
+}
+
+TEST_CASE("an emergency collection is due at the soft limit, and later when the last one freed little") {
+    CHECK(next_emergency_collection(0, 70_MiB, 80_MiB) == 70_MiB);
+    CHECK(next_emergency_collection(30_MiB, 70_MiB, 80_MiB) == 70_MiB);
+    CHECK(next_emergency_collection(72_MiB, 70_MiB, 80_MiB) == 76_MiB);
+    CHECK(next_emergency_collection(76_MiB, 70_MiB, 80_MiB) == 78_MiB);
+    CHECK(next_emergency_collection(90_MiB, 70_MiB, 80_MiB) == 90_MiB);
+    // However full, some room is left before the next one, and the threshold is never below the soft limit.
+    for (std::size_t used = 0; used < 80_MiB; used += 1_MiB) {
+        const std::size_t next = next_emergency_collection(used, 70_MiB, 80_MiB);
+        CHECK(next >= 70_MiB);
+        CHECK(next > used);
+    }
+}
+
+TEST_CASE("a dense span stays, and sliding must free its share of what lives") {
+    CHECK(stays(4096, 4096));
+    CHECK(stays(850, 1000));
+    CHECK_FALSE(stays(849, 1000));
+    CHECK_FALSE(stays(1, 4096));
+    const auto least = static_cast<std::uint64_t>(kLeastGain * 1000);
+    CHECK(least > 10);
+    CHECK(least < 500);
+    CHECK(worth_sliding(least + 1, 1000));
+    CHECK_FALSE(worth_sliding(least, 1000));
+    CHECK_FALSE(worth_sliding(0, 0));
+    CHECK(worth_sliding(1, 0));
+}

@@ -1,0 +1,127 @@
+#include "program.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <stdexcept>
+
+namespace perfloc::property {
+
+namespace {
+
+constexpr std::array<std::string_view, kOpcodes> kNames = {
+    "make",         "make_raw", "make_in",     "build",       "chain",       "fill",   "link",     "unlink",       "swap_links",
+    "sort",         "take",     "hold",        "copy",        "move",        "drop",   "weaken",   "copy_weak",    "lock",
+    "globalise",    "copy_global", "lock_global", "drop_global", "pin",      "unpin",  "open",     "close",        "keep",
+    "throw_out",    "detached", "enter",       "end_detached", "poll",       "collect", "reattach", "misuse"};
+static_assert(kNames.back() == "misuse");
+
+constexpr std::array<std::string_view, 3> kCollectors = {"hinted", "full", "none"};
+constexpr std::array<std::string_view, 3> kBudgets = {"tiny", "usual", "large"};
+
+/// The place of `word` in `words`, or their number.
+template <std::size_t N>
+std::size_t place_of(std::string_view word, const std::array<std::string_view, N>& words) {
+    return static_cast<std::size_t>(std::find(words.begin(), words.end(), word) - words.begin());
+}
+
+/// Takes the next word off the text; empty at its end.
+std::string_view next_word(std::string_view& text) {
+    const std::size_t start = std::min(text.find_first_not_of(' '), text.size());
+    const std::size_t end = std::min(text.find(' ', start), text.size());
+    const std::string_view word = text.substr(start, end - start);
+    text.remove_prefix(end);
+    return word;
+}
+
+std::invalid_argument no_program(std::string_view what) {
+    return std::invalid_argument(fmt::format("no heap program: \"{}\"", what));
+}
+
+Op parse_op(std::string_view text) {
+    const std::size_t code = place_of(next_word(text), kNames);
+    if (code == kNames.size()) throw no_program(text);
+    Op op{.code = static_cast<Opcode>(code)};
+    for (std::uint8_t* operand : {&op.a, &op.b, &op.c}) {
+        const std::string_view word = next_word(text);
+        const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), *operand);
+        if (error != std::errc{} || end != word.data() + word.size()) throw no_program(word);
+    }
+    return op;
+}
+
+}  // namespace
+
+Options Setting::options() const {
+    using namespace std::chrono_literals;
+    Options options;
+    options.reserve = 256_MiB;
+    options.limit = small ? 4_MiB : 128_MiB;
+    options.collector = collector;
+    options.full_minimum = 256_KiB;
+    switch (budget) {
+        case Budget::tiny: options.pauses.max = 1ns; break;
+        case Budget::usual: break;
+        case Budget::large: options.pauses.max = 1s; break;
+    }
+    return options;
+}
+
+std::string Program::text() const {
+    std::string text = fmt::format("{}{}{} {}:", kCollectors[static_cast<std::size_t>(setting.collector)],
+                                   setting.stress ? " stress" : "", setting.small ? " small" : "",
+                                   kBudgets[static_cast<std::size_t>(setting.budget)]);
+    const char* separator = " ";
+    for (const Op& op : ops) {
+        text += fmt::format("{}{} {} {} {}", separator, name_of(op.code), op.a, op.b, op.c);
+        separator = "; ";
+    }
+    return text;
+}
+
+Program Program::parse(std::string_view text) {
+    Program program;
+    const std::size_t colon = text.find(':');
+    if (colon == text.npos) throw no_program(text);
+    std::string_view setting = text.substr(0, colon);
+    for (std::string_view word = next_word(setting); !word.empty(); word = next_word(setting)) {
+        if (const std::size_t i = place_of(word, kCollectors); i < kCollectors.size()) {
+            program.setting.collector = static_cast<Collector>(i);
+        } else if (const std::size_t j = place_of(word, kBudgets); j < kBudgets.size()) {
+            program.setting.budget = static_cast<Setting::Budget>(j);
+        } else if (word == "stress") {
+            program.setting.stress = true;
+        } else if (word == "small") {
+            program.setting.small = true;
+        } else {
+            throw no_program(word);
+        }
+    }
+    text.remove_prefix(colon + 1);
+    while (text.find_first_not_of(" ;") != text.npos) {
+        const std::size_t end = std::min(text.find(';'), text.size());
+        program.ops.push_back(parse_op(text.substr(0, end)));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return program;
+}
+
+Program Program::decode(std::span<const std::uint8_t> bytes) {
+    Program program;
+    if (bytes.empty()) return program;
+    const std::uint8_t first = bytes.front();
+    program.setting = {.collector = static_cast<Collector>(first % 3),
+                       .stress = first / 3 % 2 != 0,
+                       .small = first / 6 % 2 != 0,
+                       .budget = static_cast<Setting::Budget>(first / 12 % 3)};
+    for (bytes = bytes.subspan(1); bytes.size() >= 4; bytes = bytes.subspan(4)) {
+        program.ops.push_back({static_cast<Opcode>(bytes[0] % kOpcodes), bytes[1], bytes[2], bytes[3]});
+    }
+    return program;
+}
+
+std::string_view name_of(Opcode code) { return kNames[static_cast<std::size_t>(code)]; }
+
+}  // namespace perfloc::property

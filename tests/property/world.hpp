@@ -1,0 +1,91 @@
+// A heap and its model, side by side: everything that may end an object is announced here, and checked afterwards.
+#pragma once
+
+#include "census.hpp"
+#include "model.hpp"
+#include "program.hpp"
+#include "roots.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace perfloc::property {
+
+class World final : public Witness {
+public:
+    World(const Setting& setting, Census& census);
+    ~World();
+    World(const World&) = delete;
+    World& operator=(const World&) = delete;
+
+    Heap& heap() { return *heap_; }
+    bool listens() const { return heap_->options().collector == Collector::hinted; }
+
+    // The first thing that was not as it should be; empty: all was.
+    const std::string& failure() const { return failure_; }
+    bool failed() const { return !failure_.empty(); }
+    void fail(std::string what);
+    void expect(bool holds, const char* what) {
+        if (!holds) fail(what);
+    }
+
+    // Scopes, by their numbers.
+    ScopeNumber begin_scope() { return next_scope_++; }
+    ScopeNumber next_scope() const { return next_scope_; }
+    void before_end(ScopeNumber scope, bool kept = false);
+    void after_end(bool unwound = false);
+
+    // Safepoints.
+    void poll(bool idle);
+    void collect_full();
+
+    // The mutator, and its outermost scope.
+    void attach();
+    void detach();
+    bool attached() const { return mutator_.has_value(); }
+    ScopeNumber outermost() const { return outermost_; }
+
+    /// All that is reachable is as the model says, and the verifier finds no fault.
+    void check();
+    /// The heap is destroyed: whatever was made and has a destructor has been destroyed by now.
+    void check_end_of_heap();
+
+    void destroyed(const Object& object) noexcept override;
+
+    Model model;
+    Roots roots;
+    Census& census;
+
+private:
+    /// What is going on that may end objects.
+    enum class Activity : std::uint8_t { none, scope_end, keep, collection, end_of_heap };
+    struct Figures {
+        std::uint64_t promotions = 0, collections = 0, destructors = 0, full_collections = 0;
+        std::size_t free_bytes = 0, promoted_bytes = 0;
+    };
+
+    Figures figures() const;
+    void start(Activity activity);
+    void finish() { activity_ = Activity::none; }
+    void after_collection(bool sure);
+    void check_order();
+    void check_gone(const Model::Set& survivors);
+    void count_ending(bool unwound);
+
+    std::unique_ptr<Heap> heap_;
+    std::optional<Mutator> mutator_;
+    std::string failure_;
+    ScopeNumber next_scope_ = kRootScope + 1;
+    ScopeNumber outermost_ = kRootScope;
+
+    Activity activity_ = Activity::none;
+    ScopeNumber ending_ = kElsewhere;
+    Figures before_;
+    Model::Set reachable_;  ///< when the activity started
+    Model::Set outside_;    ///< ... from outside the ending scope
+    std::vector<Id> deaths_;
+};
+
+}  // namespace perfloc::property
