@@ -35,9 +35,9 @@ inline std::size_t object_bytes(Header header, const TypeShape* shapes) {
     return bytes < 2 * kWordBytes ? 2 * kWordBytes : bytes;
 }
 
-/// Calls f(slot) for each Ref of an object.
+/// Calls f(slot) for each Ref of an object. Inlined everywhere: its callers may be compiled for another processor.
 template <class F>
-inline void for_each_ref(void* object, Header header, const TypeShape* shapes, F&& f) {
+PERFLOC_INLINE void for_each_ref(void* object, Header header, const TypeShape* shapes, F&& f) {
     const TypeShape& shape = shapes[header_type(header)];
     if (!shape.has_refs) return;
     const std::uint64_t elements = shape.stride == 0 ? 1 : header_count(header);

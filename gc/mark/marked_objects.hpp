@@ -17,7 +17,7 @@ using detail::TypeShape;
 /// Calls f(object, header, bytes) for each marked object of a span, in the order of addresses. The header is read before
 /// f is called, and f may move the object to a lower address.
 template <class F>
-inline void for_each_marked(const MarkBitmap& marks, const PageTable& pages, std::uint32_t page, const Span& span, F&& f) {
+PERFLOC_INLINE void for_each_marked(const MarkBitmap& marks, const PageTable& pages, std::uint32_t page, const Span& span, F&& f) {
     const TypeShape* const shapes = detail::type_shapes();
     char* const start = pages.address_of(page);
     const std::uint64_t* const bits = marks.word_for(start);
@@ -45,7 +45,7 @@ inline void for_each_marked(const MarkBitmap& marks, const PageTable& pages, std
 /// Calls f(object, header, bytes) for each object of a span that has no dead ones, or all its objects, dead ones too:
 /// whatever was allocated, fillers excepted.
 template <class F>
-inline void for_each_object(const PageTable& pages, std::uint32_t page, const Span& span, F&& f) {
+PERFLOC_INLINE void for_each_object(const PageTable& pages, std::uint32_t page, const Span& span, F&& f) {
     const TypeShape* const shapes = detail::type_shapes();
     char* cell = pages.address_of(page);
     char* const end = cell + span.top_bytes;
