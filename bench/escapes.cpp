@@ -161,8 +161,8 @@ int main(int argc, char** argv) {
     measure<DoubleChain>(options, cases);
     measure<Slots>(options, cases);
 
-    // Each round by itself: the coefficients from the scopes with 100 and more, then what a scope with one object costs above
-    // that.
+    // Each round by itself: the coefficients from the scopes with 100 and more, then what a scope with one object costs
+    // above that.
     std::vector<double> object, reference, slot, fixed;
     for (std::size_t round = 0; round < static_cast<std::size_t>(options.rounds); ++round) {
         std::vector<bench::Equation> equations;

@@ -81,6 +81,7 @@ HeapCore::HeapCore(const Options& wanted)
     root->label = Label("(root)");
     root->attention = kAlways;
     regions.record(*root).published = 1;
+    pool.prefault(options.prefault);
     register_heap(*this);
 }
 

@@ -39,6 +39,7 @@ struct Totals {
     std::uint64_t full_collections = 0;
     std::uint64_t lost_handles = 0;
     std::uint64_t suspicious_words = 0;
+    std::uint64_t stale_words = 0;
     std::uint64_t span_bytes = 0;  ///< handed out
 };
 

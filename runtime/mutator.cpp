@@ -81,7 +81,6 @@ void detach(MutatorCore* mutator) noexcept {
     if (heap.listens()) {
         load_hot(*heap.root);
         end_region(heap, outermost, *heap.root);
-        store_hot();
     } else {
         merge_region(heap, outermost, *heap.root);
     }
@@ -99,7 +98,9 @@ void poll() {
     HeapCore& heap = current_heap("poll()");
     if (hot.quiet != 0) return;  // law [quiet]
     hot.mutator->bytes_at_last_poll = heap.totals.span_bytes;
+#ifdef NDEBUG  // a debug build looks for undeclared references now and then
     if (!heap.safepoint_due && !heap.stress.any()) return;
+#endif
     Region& current = *heap.current_region();
     store_hot();
     heap.collector->safepoint();

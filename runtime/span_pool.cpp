@@ -290,6 +290,17 @@ void SpanPool::return_block(std::uint32_t block) {
     ++free_blocks_;
 }
 
+void SpanPool::prefault(std::size_t bytes) {
+    for (std::size_t touched = 0; touched < bytes; touched += kBlockBytes) {
+        const std::uint32_t block = frontier_blocks(1);
+        if (block == 0) return;
+        claim(block, BlockState::whole);
+        char* const start = pages_.address_of(first_page(block));
+        for (std::size_t at = 0; at < kBlockBytes; at += kPageBytes) static_cast<volatile char*>(start)[at] = 0;
+        return_block(block);
+    }
+}
+
 bool SpanPool::make_room(std::size_t bytes) {
     if (bytes > limits_.hard) return false;
     while (committed_bytes() + bytes > limits_.hard && free_resident_ != 0) {

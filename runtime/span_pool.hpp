@@ -52,6 +52,8 @@ public:
     void release_span(Region& region, std::uint32_t page);
     /// Works the whole stack of released regions off. O(spans in it).
     void consolidate();
+    /// Touches the pages of so many bytes of blocks that were never handed out, as far as the limit allows.
+    void prefault(std::size_t bytes);
     /// Returns free blocks to the system until `bytes` more may be committed. False when that is not enough.
     bool make_room(std::size_t bytes);
 

@@ -47,6 +47,7 @@ std::uint64_t Stats::scope_collections() const { return heap_->totals.scope_coll
 std::uint64_t Stats::full_collections() const { return heap_->totals.full_collections; }
 FullCollectionReport Stats::last_full() const { return heap_->last_full; }
 std::uint64_t Stats::lost_handles() const { return heap_->totals.lost_handles; }
+std::uint64_t Stats::stale_words() const { return heap_->totals.stale_words; }
 std::uint64_t Stats::suspicious_words() const { return heap_->totals.suspicious_words; }
 
 }  // namespace perfloc

@@ -23,32 +23,16 @@ std::uint64_t record_key(const void* slot, std::uint32_t region) {
 
 }  // namespace
 
-Verifier::Verifier(HeapCore& heap) : heap_(heap) {}
+Verifier::Verifier(HeapCore& heap) : heap_(heap), objects_(heap) {}
 
 VerifyReport Verifier::run() {
-    std::size_t last_page = 0;
-    heap_.for_each_open_region([&](Region& region) {
-        if (region.nominal_of != nullptr) return;
-        regions_.push_back(&region);
-        detail::write_tops(heap_, region);
-        for_each_span(heap_, region, [&](std::uint32_t page, const Span& span) {
-            last_page = std::max<std::size_t>(last_page, page + span.pages);
-        });
-    });
-    starts_.assign(last_page * (kPageBytes / kWordBytes) / 64 + 1, 0);
-    for (Region* const region : regions_) find_objects(*region);
-    for (Region* const region : regions_) check_region(*region);
+    for (Region* const region : objects_.regions()) find_objects(*region);
+    for (Region* const region : objects_.regions()) check_region(*region);
     return std::move(report_);
 }
 
 void Verifier::violation(std::string line) {
     if (report_.violations.size() < kMostViolations) report_.violations.push_back(std::move(line));
-}
-
-bool Verifier::is_object(const void* address) const {
-    const std::size_t word = (reinterpret_cast<std::uintptr_t>(address) - heap_.pages.base()) / kWordBytes;
-    return reinterpret_cast<std::uintptr_t>(address) % kWordBytes == 0 && word / 64 < starts_.size() &&
-           (starts_[word / 64] >> (word % 64) & 1) != 0;
 }
 
 /// Where objects start in the region, and what is recorded for it.
@@ -72,8 +56,7 @@ void Verifier::find_objects(Region& region) {
                                       object, detail::LabelTable::name(region.label), header));
                 return;
             }
-            const std::size_t word = (reinterpret_cast<std::uintptr_t>(object) - heap_.pages.base()) / kWordBytes;
-            starts_[word / 64] |= std::uint64_t{1} << (word % 64);
+            objects_.add(object);
         });
     });
     region.incoming.for_each([&](const detail::IncomingSlot& incoming) {
@@ -119,12 +102,13 @@ void Verifier::check_reference(Region& region, const Where& parent, std::size_t 
         return violation(fmt::format("law [stale]: {} is not in the heap", describe(parent, offset, target)));
     }
     const std::uint32_t index = heap_.regions.resolve(heap_.pages.region_at(target));
-    const bool open = std::any_of(regions_.begin(), regions_.end(), [&](const Region* r) { return r->index == index; });
+    const bool open = std::any_of(objects_.regions().begin(), objects_.regions().end(),
+                                  [&](const Region* r) { return r->index == index; });
     if (!open) {
         return violation(fmt::format("law [stale]: {} is in no open scope (region {}, state {})",
                                      describe(parent, offset, target), index, static_cast<int>(heap_.regions.state(index))));
     }
-    if (!is_object(target)) {
+    if (!objects_.is_object(target)) {
         return violation(fmt::format("law [stale]: {} is not the start of a live object", describe(parent, offset, target)));
     }
     if (index == region.index || index == detail::kRootRegion) return;
@@ -142,7 +126,7 @@ void Verifier::check_handles(Region& region, const detail::HandleNode& sentinel,
             return violation(fmt::format("law [remset]: the list of handles of scope \"{}\" is broken",
                                          detail::LabelTable::name(region.label)));
         }
-        if (!heap_.pages.contains(node->object) || !is_object(node->object)) {
+        if (!heap_.pages.contains(node->object) || !objects_.is_object(node->object)) {
             violation(fmt::format("law [stale]: {} refers to {}, which is not the start of a live object", kind, node->object));
         } else if (&heap_.region_at(node->object) != &region) {
             violation(fmt::format("law [remset]: {} to an object of scope \"{}\" is in the list of scope \"{}\"", kind,
@@ -154,7 +138,7 @@ void Verifier::check_handles(Region& region, const detail::HandleNode& sentinel,
 
 void Verifier::check_cleanups(Region& region) {
     region.cleanups.for_each([&](void* object) {
-        if (!is_object(object) || &heap_.region_at(object) != &region ||
+        if (!objects_.is_object(object) || &heap_.region_at(object) != &region ||
             !detail::type_shapes()[detail::header_type(detail::header_of(object))].destructor) {
             violation(fmt::format("the destructor of {} is due at the end of scope \"{}\", where there is no such object", object,
                                   detail::LabelTable::name(region.label)));
@@ -170,7 +154,7 @@ void Verifier::look_for_undeclared(const Where& parent) {
     const auto* const words = static_cast<void* const*>(parent.object);
     for (std::size_t i = 0; i < info.payload_bytes / kWordBytes; ++i) {
         const std::size_t offset = i * kWordBytes;
-        if (!heap_.pages.contains(words[i]) || !is_object(words[i])) continue;
+        if (!heap_.pages.contains(words[i]) || !objects_.is_object(words[i])) continue;
         if (std::binary_search(info.ref_offsets.begin(), info.ref_offsets.end(), offset)) continue;
         ++report_.suspicious_words;
         ++heap_.totals.suspicious_words;
@@ -193,7 +177,7 @@ std::string Verifier::describe(const Where& parent, std::size_t offset, const vo
         if (nth < info.ref_names.size() && !info.ref_names[nth].empty()) field = fmt::format("field {}", info.ref_names[nth]);
     }
     std::string child_type = "(no object)";
-    if (heap_.pages.contains(child) && is_object(child)) child_type = detail::type_of(child).name;
+    if (heap_.pages.contains(child) && objects_.is_object(child)) child_type = detail::type_of(child).name;
     return fmt::format("{} at {} ({}) -> {} at {}", info.name, parent.object, field, child_type, child);
 }
 

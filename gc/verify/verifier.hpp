@@ -1,12 +1,13 @@
 #pragma once
 
+#include "gc/verify/object_map.hpp"
 #include "runtime/heap_core.hpp"
 
 #include <perfloc/heap.hpp>
 
 #include <cstdint>
+#include <string>
 #include <unordered_set>
-#include <vector>
 
 namespace perfloc::gc {
 
@@ -40,13 +41,11 @@ private:
     void check_handles(Region& region, const detail::HandleNode& sentinel, const char* kind);
     void check_cleanups(Region& region);
     void look_for_undeclared(const Where& parent);
-    bool is_object(const void* address) const;
     std::string describe(const Where& parent, std::size_t offset, const void* child) const;
     void violation(std::string line);
 
     HeapCore& heap_;
-    std::vector<Region*> regions_;
-    std::vector<std::uint64_t> starts_;  // one bit for each word up to the last page in use
+    ObjectMap objects_;
     std::unordered_set<std::uint64_t> recorded_;  // (slot, target region)
     VerifyReport report_;
 };

@@ -107,12 +107,9 @@ bool Interpreter::open(const Op& op, Args&... args) {
 
 bool Interpreter::step(const Op& op) {
     switch (op.code) {
-        case Opcode::make: {
-            AsHandle place;
-            return hold(op.c, make(place, plan_of(op), here()));
-        }
-        case Opcode::make_raw: return take(op.c, make(AsPointer{}, plan_of(op), here()));
-        case Opcode::make_in: return hold(op.c, make_in_some_scope(op));
+        case Opcode::make:
+        case Opcode::make_raw:
+        case Opcode::make_in: return make(op);
         case Opcode::build: return build(op);
         case Opcode::chain: return chain(op);
         case Opcode::fill: return fill(op);

@@ -47,6 +47,7 @@ private:
     Plan plan_of(const Op& op);
     template <class Place>
     Roots::Pick make(Place&& place, Plan plan, ScopeNumber home);
+    bool make(const Op& op);
     Roots::Pick make_in_some_scope(const Op& op);
     bool build(const Op& op);
     bool chain(const Op& op);

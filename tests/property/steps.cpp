@@ -59,6 +59,13 @@ Roots::Pick Interpreter::make(Place&& place, Plan plan, ScopeNumber home) {
     return made;
 }
 
+bool Interpreter::make(const Op& op) {
+    if (op.code == Opcode::make_raw) return take(op.c, make(AsPointer{}, plan_of(op), here()));
+    if (op.code == Opcode::make_in) return hold(op.c, make_in_some_scope(op));
+    AsHandle place;
+    return hold(op.c, make(place, plan_of(op), here()));
+}
+
 Roots::Pick Interpreter::make_in_some_scope(const Op& op) {
     const Plan plan = plan_of(op);
     const unsigned which = op.b / 4u;
