@@ -25,7 +25,6 @@ struct MutatorCore {
     Region* outermost = nullptr;
     std::uint64_t thread = 0;              ///< which thread it is attached to
     std::uint64_t bytes_at_last_poll = 0;  ///< spans handed out to it until then
-    const char* stack_base = nullptr;      ///< for the search for stale pointers
     Region* nominal_top = nullptr;         ///< innermost scope under `full` and `none`
 };
 

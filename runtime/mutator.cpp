@@ -54,7 +54,6 @@ MutatorCore* attach(HeapCore& heap) {
     mutator->outermost = outermost;
     mutator->thread = reinterpret_cast<std::uintptr_t>(&hot);
     mutator->bytes_at_last_poll = heap.totals.span_bytes;
-    mutator->stack_base = static_cast<const char*>(__builtin_frame_address(0));
     heap.mutator = mutator;
     set_hot(heap, *mutator);
     return mutator;

@@ -42,8 +42,8 @@ PERFLOC_INLINE void for_each_marked(const MarkBitmap& marks, const PageTable& pa
     }
 }
 
-/// Calls f(object, header, bytes) for each object of a span that has no dead ones, or all its objects, dead ones too:
-/// whatever was allocated, fillers excepted.
+/// Calls f(object, header, bytes) for whatever was allocated in a span: objects, alive or dead, and fillers (objects under
+/// construction, and those whose constructor threw: they have no references, and may be referred to).
 template <class F>
 PERFLOC_INLINE void for_each_object(const PageTable& pages, std::uint32_t page, const Span& span, F&& f) {
     const TypeShape* const shapes = detail::type_shapes();
@@ -52,7 +52,7 @@ PERFLOC_INLINE void for_each_object(const PageTable& pages, std::uint32_t page, 
     while (cell < end) {
         const Header header = *reinterpret_cast<const Header*>(cell);
         const std::size_t bytes = detail::object_bytes(header, shapes);
-        if (detail::header_type(header) != detail::kFillerType) f(static_cast<void*>(cell + kHeaderBytes), header, bytes);
+        f(static_cast<void*>(cell + kHeaderBytes), header, bytes);
         cell += bytes;
     }
 }

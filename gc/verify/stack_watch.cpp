@@ -4,19 +4,35 @@
 #include "runtime/check.hpp"
 
 #include <fmt/core.h>
+#include <pthread.h>
 
 namespace perfloc::gc {
 
-/// The stack of the mutator, from this frame to the one that attached it. Reads between variables, on purpose.
+namespace {
+
+/// The end of the calling thread's stack, where its first frame is; null where the system does not tell.
+void* const* stack_end() {
+    pthread_attr_t attributes;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return nullptr;
+    void* low = nullptr;
+    std::size_t bytes = 0;
+    pthread_attr_getstack(&attributes, &low, &bytes);
+    pthread_attr_destroy(&attributes);
+    return reinterpret_cast<void* const*>(static_cast<char*>(low) + bytes);
+}
+
+}  // namespace
+
+/// The stack of the mutator, from this frame on. Reads between variables, on purpose.
 __attribute__((noinline, no_sanitize_address)) void StackWatch::before() {
     words_.clear();
     values_.clear();
     if (lines_ >= kMostLines || heap_.mutator == nullptr) return;
+    if (stack_end_ == nullptr) stack_end_ = stack_end();
     ObjectMap objects(heap_);
     objects.fill();
     auto* const top = static_cast<void* const*>(__builtin_frame_address(0));
-    auto* const base = reinterpret_cast<void* const*>(reinterpret_cast<std::uintptr_t>(heap_.mutator->stack_base) & ~std::uintptr_t{7});
-    for (auto* word = top; word < base; ++word) {
+    for (auto* word = top; word < stack_end_; ++word) {
         void* const value = *word;
         if (!heap_.pages.contains(value) || !objects.is_object(value)) continue;
         words_.push_back(word);

@@ -21,6 +21,7 @@ private:
     static constexpr unsigned kMostLines = 3;
 
     detail::HeapCore& heap_;
+    void* const* stack_end_ = nullptr;
     std::vector<void* const*> words_;
     std::vector<void*> values_;
     unsigned lines_ = 0;

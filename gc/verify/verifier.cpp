@@ -49,9 +49,9 @@ void Verifier::find_objects(Region& region) {
             return;
         }
         for_each_live(marks, heap_.pages, page, span, [&](void* object, Header header, std::size_t bytes) {
-            ++report_.objects;
             const std::uint32_t type = detail::header_type(header);
-            if ((header & 7) != 0 || type <= detail::kFillerType || type >= detail::type_count() || bytes == 0) {
+            if (type != detail::kFillerType) ++report_.objects;
+            if ((header & 7) != 0 || type < detail::kFillerType || type >= detail::type_count() || bytes == 0) {
                 violation(fmt::format("law [stale]: an object at {} in \"{}\" has the header {:#x}, which no object has",
                                       object, detail::LabelTable::name(region.label), header));
                 return;
