@@ -62,8 +62,15 @@ public:
         return !std::exchange(overflowed_, false);
     }
 
-    /// Visits what a marked object refers to.
-    void rescan(void* object, Header header) { scan(object, header); }
+    /// Visits what a marked object refers to and is not marked yet: so that a pass over all marked objects that overflows
+    /// again has marked something new.
+    void rescan(void* object, Header header) {
+        detail::for_each_ref(object, header, shapes_, [this](std::atomic<void*>& slot) {
+            void* const target = slot.load(std::memory_order_relaxed);
+            if (target == nullptr || marks_.test(static_cast<char*>(target) - detail::kHeaderBytes)) return;
+            visit(target);
+        });
+    }
 
     std::uint64_t objects() const { return objects_; }
 
