@@ -83,10 +83,12 @@ private:
                 heap_.collect_above = next_emergency_collection(used, options.soft_limit, options.limit);
                 break;
             case Collector::full:
-                heap_.collect_above =
-                    std::min(next_full_collection(used, options.full_growth_factor, options.full_minimum), options.soft_limit);
+                heap_.collect_above = std::min(
+                    next_full_collection(used, options.full_growth_factor, options.full_minimum), options.soft_limit);
                 break;
-            case Collector::none: heap_.collect_above = SIZE_MAX; break;
+            case Collector::none:
+                heap_.collect_above = SIZE_MAX;
+                break;
         }
     }
 
@@ -101,6 +103,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<detail::CollectorInterface> make_collector(HeapCore& heap) { return std::make_unique<Collectors>(heap); }
+std::unique_ptr<detail::CollectorInterface> make_collector(HeapCore& heap) {
+    return std::make_unique<Collectors>(heap);
+}
 
 }  // namespace perfloc::gc

@@ -63,9 +63,8 @@ void FullCollection::mark() {
     while (!marker.drain()) {
         for (Region* const region : regions_) {
             for_each_span(heap_, *region, [&](std::uint32_t page, const Span& span) {
-                for_each_marked(marks_, heap_.pages, page, span, [&](void* object, Header header, std::size_t) {
-                    marker.rescan(object, header);
-                });
+                for_each_marked(marks_, heap_.pages, page, span,
+                                [&](void* object, Header header, std::size_t) { marker.rescan(object, header); });
             });
         }
     }

@@ -32,7 +32,8 @@ Heap::~Heap() {
     PERFLOC_CHECK(heap.first_detached == nullptr, "a Heap is destroyed while detached scope \"{}\" is open",
                   detail::LabelTable::name(heap.first_detached->label));
     std::uint64_t lost = 0;
-    for (detail::HandleNode* list : {&heap.root->handles, &heap.root->weak}) lost += detail::lose_handles(heap, *list, false);
+    for (detail::HandleNode* list : {&heap.root->handles, &heap.root->weak})
+        lost += detail::lose_handles(heap, *list, false);
     {
         const std::lock_guard guard(heap.global_handles);
         for (detail::HandleNode* list : {&heap.root->global, &heap.root->global_weak}) {

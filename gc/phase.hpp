@@ -21,11 +21,16 @@ enum class Phase : std::uint8_t { idle, mark, destroy, settle, compact };
 
 constexpr bool legal(Phase from, Phase to) {
     switch (from) {
-        case Phase::idle: return to == Phase::mark;
-        case Phase::mark: return to == Phase::destroy;
-        case Phase::destroy: return to == Phase::settle || to == Phase::compact;
-        case Phase::settle: return to == Phase::idle;
-        case Phase::compact: return to == Phase::idle;
+        case Phase::idle:
+            return to == Phase::mark;
+        case Phase::mark:
+            return to == Phase::destroy;
+        case Phase::destroy:
+            return to == Phase::settle || to == Phase::compact;
+        case Phase::settle:
+            return to == Phase::idle;
+        case Phase::compact:
+            return to == Phase::idle;
     }
     return false;
 }

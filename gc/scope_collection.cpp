@@ -77,9 +77,8 @@ void ScopeCollection::mark(Region& ended) {
         for (; i < roots_.size() && roots_[i].destination == &destination; ++i) marker.visit(roots_[i].target());
         while (!marker.drain()) {
             for_each_span(heap_, ended, [&](std::uint32_t page, const Span& span) {
-                for_each_marked(marks_, heap_.pages, page, span, [&](void* object, Header header, std::size_t) {
-                    marker.rescan(object, header);
-                });
+                for_each_marked(marks_, heap_.pages, page, span,
+                                [&](void* object, Header header, std::size_t) { marker.rescan(object, header); });
             });
         }
         count_live(heap_, marks_, ended, destination.index);

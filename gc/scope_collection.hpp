@@ -30,7 +30,7 @@ private:
     HeapCore& heap_;
     MarkBitmap& marks_;
     PhaseOwner& phase_;
-    std::vector<Root> roots_;    // kept between collections: no allocation once warm
+    std::vector<Root> roots_;  // kept between collections: no allocation once warm
     std::vector<void*> stack_;
     std::vector<void*> dead_;
 };

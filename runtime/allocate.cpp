@@ -61,10 +61,10 @@ void* place(char* at, Header header) {
 
 void* allocate_large(HeapCore& heap, Region& region, std::size_t bytes, Header header) {
     if (bytes > heap.memory.bytes() || bytes > heap.pool.limit_bytes()) {
-        throw ObjectTooLarge(fmt::format("perfloc: an object of {} bytes of type {} can never fit: the heap's limit is {} "
-                                         "bytes, its reservation {}",
-                                         bytes, type_info(header_type(header)).name, heap.pool.limit_bytes(),
-                                         heap.memory.bytes()));
+        throw ObjectTooLarge(
+            fmt::format("perfloc: an object of {} bytes of type {} can never fit: the heap's limit is {} "
+                        "bytes, its reservation {}",
+                        bytes, type_info(header_type(header)).name, heap.pool.limit_bytes(), heap.memory.bytes()));
     }
     std::uint32_t page = heap.pool.take_large(region, bytes);
     if (page == 0 && release_spares(heap)) page = heap.pool.take_large(region, bytes);
@@ -136,10 +136,11 @@ void retire_cursors(HeapCore& heap, Region& region) {
 
 void out_of_memory(HeapCore& heap, std::size_t bytes, Header header) {
     const std::uint64_t since = heap.mutator != nullptr ? heap.totals.span_bytes - heap.mutator->bytes_at_last_poll : 0;
-    throw OutOfMemory(fmt::format("perfloc: out of memory: {} bytes for {} in scope \"{}\"; {} bytes committed of a limit of {}, "
-                                  "{} used by open scopes, {} bytes since the last poll of this mutator",
-                                  bytes, type_info(header_type(header)).name, LabelTable::name(hot.region->label),
-                                  heap.pool.committed_bytes(), heap.pool.limit_bytes(), heap.pool.used_bytes(), since));
+    throw OutOfMemory(
+        fmt::format("perfloc: out of memory: {} bytes for {} in scope \"{}\"; {} bytes committed of a limit of {}, "
+                    "{} used by open scopes, {} bytes since the last poll of this mutator",
+                    bytes, type_info(header_type(header)).name, LabelTable::name(hot.region->label),
+                    heap.pool.committed_bytes(), heap.pool.limit_bytes(), heap.pool.used_bytes(), since));
 }
 
 void* allocate_slow(std::size_t bytes, Header header) {

@@ -14,15 +14,17 @@ namespace perfloc::detail {
 namespace {
 
 [[noreturn]] PERFLOC_COLD void bad_target(const void* slot, const void* target) {
-    fail_with("a Ref at {} is given {}, which is in another heap or in none: a Ref refers to managed objects of its own heap",
-              slot, target);
+    fail_with(
+        "a Ref at {} is given {}, which is in another heap or in none: a Ref refers to managed objects of its own heap",
+        slot, target);
 }
 
 /// The slot is in no page of this mutator's heap: an aggregate on the stack, where a Ref is a plain pointer, or misuse.
 PERFLOC_COLD void store_outside(std::atomic<void*>& slot, void* target) {
-    PERFLOC_CHECK(!in_any_heap(&slot),
-                  "a Ref at {} is written by a thread that is not attached to its heap (or refers to an object of another heap)",
-                  static_cast<const void*>(&slot));
+    PERFLOC_CHECK(
+        !in_any_heap(&slot),
+        "a Ref at {} is written by a thread that is not attached to its heap (or refers to an object of another heap)",
+        static_cast<const void*>(&slot));
     slot.store(target, std::memory_order_release);
 }
 
@@ -34,11 +36,13 @@ PERFLOC_COLD void check_resurrection(const HeapCore& heap, const std::atomic<voi
 
 /// law [remset]: the reference in `slot`, of region `from`, to `target`, of region `to`, neither of them merged and `to`
 /// not known to enclose `from`, is recorded.
-PERFLOC_INLINE void record_between(HeapCore& heap, std::atomic<void*>& slot, void* target, std::uint32_t from, std::uint32_t to) {
+PERFLOC_INLINE void record_between(HeapCore& heap, std::atomic<void*>& slot, void* target, std::uint32_t from,
+                                   std::uint32_t to) {
     RegionRecord& to_record = heap.regions.record(to);
     const auto state = static_cast<RegionState>(to_record.state);
     PERFLOC_CHECK(state == RegionState::open || state == RegionState::condemned,
-                  "a Ref is given a raw pointer to {} into a scope that has ended (law [raw])", static_cast<const void*>(target));
+                  "a Ref is given a raw pointer to {} into a scope that has ended (law [raw])",
+                  static_cast<const void*>(target));
     Region& region = heap.regions.at(to);
     region.incoming.add(heap.chunks, {&slot, heap.pages.span_at(&slot).generation});
     // Read before written: these seldom change, and a row of records would wait for each other's stores.
@@ -56,7 +60,8 @@ PERFLOC_INLINE void record_between(HeapCore& heap, std::atomic<void*>& slot, voi
 /// The regions differ and the target's is not known to enclose the slot's by the fast compare.
 __attribute__((noinline)) void record(std::atomic<void*>& slot, void* target, std::uint32_t from, std::uint32_t to) {
     HeapCore& heap = *hot.mutator->heap;
-    if (hot.watch != 0) [[unlikely]] check_resurrection(heap, slot, target);
+    if (hot.watch != 0) [[unlikely]]
+        check_resurrection(heap, slot, target);
     if (to == kRootRegion) return;
     if ((heap.regions.record(from).alias | heap.regions.record(to).alias) != 0 || hot.watch != 0) [[unlikely]] {
         record_reference(heap, slot, target);
@@ -69,12 +74,15 @@ __attribute__((noinline)) void record(std::atomic<void*>& slot, void* target, st
 PERFLOC_INLINE void place(std::atomic<void*>& slot, void* target) {
     const std::uintptr_t s = reinterpret_cast<std::uintptr_t>(&slot) - hot.base;
     const std::uintptr_t t = reinterpret_cast<std::uintptr_t>(target) - hot.base;
-    if (s >= hot.reserved) [[unlikely]] return store_outside(slot, target);
-    if (t >= hot.reserved) [[unlikely]] bad_target(&slot, target);
+    if (s >= hot.reserved) [[unlikely]]
+        return store_outside(slot, target);
+    if (t >= hot.reserved) [[unlikely]]
+        bad_target(&slot, target);
     slot.store(target, std::memory_order_release);
     const std::uint32_t from = hot.region_of_page[s >> kPageShift];
     const std::uint32_t to = hot.region_of_page[t >> kPageShift];
-    if ((from == to || key_encloses(hot.records[to].key, hot.records[from].key)) && hot.watch == 0) [[likely]] return;
+    if ((from == to || key_encloses(hot.records[to].key, hot.records[from].key)) && hot.watch == 0) [[likely]]
+        return;
     record(slot, target, from, to);
 }
 

@@ -24,13 +24,15 @@ void report(const std::string& line) noexcept;
 
 }  // namespace perfloc::detail
 
-#define PERFLOC_CHECK(condition, ...) \
-    do {                              \
-        if (!(condition)) [[unlikely]] ::perfloc::detail::fail_with(__VA_ARGS__); \
+#define PERFLOC_CHECK(condition, ...)                  \
+    do {                                               \
+        if (!(condition)) [[unlikely]]                 \
+            ::perfloc::detail::fail_with(__VA_ARGS__); \
     } while (false)
 
 #ifdef NDEBUG
 #define PERFLOC_ASSERT(condition) ((void)0)
 #else
-#define PERFLOC_ASSERT(condition) PERFLOC_CHECK(condition, "internal: {} does not hold ({}:{})", #condition, __FILE__, __LINE__)
+#define PERFLOC_ASSERT(condition) \
+    PERFLOC_CHECK(condition, "internal: {} does not hold ({}:{})", #condition, __FILE__, __LINE__)
 #endif

@@ -13,8 +13,7 @@ inline constexpr std::size_t kChunkBytes = 1024;
 /// never fails because the heap is at its limit and never calls the system. Last in, first out. O(1).
 class ChunkPool {
 public:
-    explicit ChunkPool(Memory& memory)
-        : memory_(memory), next_(memory.area(Area::chunks)), start_(next_) {}
+    explicit ChunkPool(Memory& memory) : memory_(memory), next_(memory.area(Area::chunks)), start_(next_) {}
 
     void* take() {
         if (free_ != nullptr) {
@@ -50,7 +49,8 @@ private:
         const std::size_t wanted = (bytes() + kChunkBytes) / per_block + 1;
         const bool grown = wanted <= memory_.blocks() && memory_.commit_blocks(wanted) &&
                            bytes() + kChunkBytes <= memory_.area_committed(Area::chunks);
-        PERFLOC_CHECK(grown, "the memory reserved for recorded slots is used up ({} bytes): reserve more addresses", bytes());
+        PERFLOC_CHECK(grown, "the memory reserved for recorded slots is used up ({} bytes): reserve more addresses",
+                      bytes());
     }
 
     Memory& memory_;
@@ -69,7 +69,8 @@ public:
     std::size_t size() const { return count_; }
 
     PERFLOC_INLINE void push(ChunkPool& pool, const T& value) {
-        if (last_ == nullptr || last_->count == kPerChunk) [[unlikely]] add_chunk(pool);
+        if (last_ == nullptr || last_->count == kPerChunk) [[unlikely]]
+            add_chunk(pool);
         last_->values[last_->count++] = value;
         ++count_;
     }

@@ -1,6 +1,6 @@
+#include "runtime/detached.hpp"
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
-#include "runtime/detached.hpp"
 #include "runtime/scope_tree.hpp"
 
 #include <perfloc/errors.hpp>
@@ -21,7 +21,8 @@ void link_detached(HeapCore& heap, Region& region) {
 }
 
 void unlink_detached(HeapCore& heap, Region& region) {
-    (region.previous_detached != nullptr ? region.previous_detached->next_detached : heap.first_detached) = region.next_detached;
+    (region.previous_detached != nullptr ? region.previous_detached->next_detached : heap.first_detached) =
+        region.next_detached;
     if (region.next_detached != nullptr) region.next_detached->previous_detached = region.previous_detached;
     region.next_detached = region.previous_detached = nullptr;
 }
@@ -37,7 +38,8 @@ HeapCore& heap_of(const Region& region, const char* what) {
 std::string refusal(const Region* region) {
     if (region == nullptr) return "perfloc: a detached scope is ended twice";
     if (region->entered) {
-        return fmt::format("perfloc: detached scope \"{}\" is ended while it is entered", LabelTable::name(region->label));
+        return fmt::format("perfloc: detached scope \"{}\" is ended while it is entered",
+                           LabelTable::name(region->label));
     }
     if (region->constructing != 0) {
         return fmt::format("perfloc: detached scope \"{}\" is ended while a constructor of one of its objects runs",
@@ -109,7 +111,8 @@ void enter_detached(RegionHot* hot_region, RegionHot** before) {
     if (region == nullptr) throw ScopeError("perfloc: a detached scope is entered after its end");
     heap_of(*region, "entered");
     if (region->entered) {
-        throw ScopeError(fmt::format("perfloc: detached scope \"{}\" is entered twice", LabelTable::name(region->label)));
+        throw ScopeError(
+            fmt::format("perfloc: detached scope \"{}\" is entered twice", LabelTable::name(region->label)));
     }
     region->entered = true;
     if (region->nominal_of != nullptr) {

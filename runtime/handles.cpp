@@ -1,5 +1,5 @@
-#include "runtime/check.hpp"
 #include "runtime/handles.hpp"
+#include "runtime/check.hpp"
 #include "runtime/heap_core.hpp"
 
 #include <perfloc/detail/handle_list.hpp>
@@ -84,8 +84,8 @@ void pin_object(void* object) noexcept { ++hot.mutator->heap->pages.span_at(obje
 void unpin_object(void* object) noexcept { --hot.mutator->heap->pages.span_at(object).pins; }
 
 void foreign_handle(const HandleNode& node, const char* what) noexcept {
-    fail_with("a Handle to {} is {} by another mutator than the one that made it: use a GlobalHandle between threads", node.object,
-              what);
+    fail_with("a Handle to {} is {} by another mutator than the one that made it: use a GlobalHandle between threads",
+              node.object, what);
 }
 
 std::uint64_t lose_handles(HeapCore& heap, HandleNode& sentinel, bool global) {

@@ -49,7 +49,8 @@ Options checked(Options options) {
     if (const char* const name = std::getenv("PERFLOC_COLLECTOR")) options.collector = collector_by_name(name);
     if (options.reserve == 0) throw OptionError("perfloc: Options::reserve is zero");
     if (!(options.full_growth_factor > 1.0)) throw OptionError("perfloc: Options::full_growth_factor must be above 1");
-    if (options.pauses.max <= std::chrono::nanoseconds::zero()) throw OptionError("perfloc: Options::pauses.max must be above 0");
+    if (options.pauses.max <= std::chrono::nanoseconds::zero())
+        throw OptionError("perfloc: Options::pauses.max must be above 0");
     if (!(options.pauses.utilization > 0.0 && options.pauses.utilization < 1.0)) {
         throw OptionError("perfloc: Options::pauses.utilization must be above 0 and below 1");
     }

@@ -64,9 +64,9 @@ struct HeapCore {
 
     Region* root = nullptr;
     Region* first_detached = nullptr;  ///< open detached regions
-    MutatorCore* mutator = nullptr;  ///< one at a time, as yet
-    std::mutex global_handles;       ///< guards every region's lists of global handles
-    std::size_t collect_above = 0;   ///< used bytes above which a poll collects the whole heap
+    MutatorCore* mutator = nullptr;    ///< one at a time, as yet
+    std::mutex global_handles;         ///< guards every region's lists of global handles
+    std::size_t collect_above = 0;     ///< used bytes above which a poll collects the whole heap
     bool safepoint_due = false;
 
     /// While destructors of a dying set run: a store of a dying object outside the set aborts.
@@ -77,7 +77,9 @@ struct HeapCore {
 
     Region& region_at(const void* address) { return regions.at(regions.resolve(pages.region_at(address))); }
     /// A state in which every end and every safepoint looks closer.
-    std::uint32_t standing_attention() const { return stress.any() || kAsan ? static_cast<std::uint32_t>(kAlways) : 0u; }
+    std::uint32_t standing_attention() const {
+        return stress.any() || kAsan ? static_cast<std::uint32_t>(kAlways) : 0u;
+    }
 
     /// A span of `bytes` was handed out: growth is looked at here, and nowhere on a fast path.
     void note_span(std::size_t bytes) {

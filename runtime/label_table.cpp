@@ -70,9 +70,8 @@ std::vector<LabelStats> LabelTable::report() const {
         stats.begun = stats.ended;
         all.push_back(std::move(stats));
     }
-    std::stable_sort(all.begin(), all.end(), [](const LabelStats& a, const LabelStats& b) {
-        return a.allocated_bytes > b.allocated_bytes;
-    });
+    std::stable_sort(all.begin(), all.end(),
+                     [](const LabelStats& a, const LabelStats& b) { return a.allocated_bytes > b.allocated_bytes; });
     return all;
 }
 

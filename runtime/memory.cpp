@@ -70,9 +70,10 @@ Memory::Memory(std::size_t bytes, Commit commit, const std::array<AreaShape, kAr
     for (std::size_t size = asked;; size = round_up(size / 2, kBlockBytes)) {
         if (try_reserve(size, shapes)) break;
         if (size / 2 < kLeastReservation) {
-            throw ReservationError(fmt::format("the system refused to reserve {} bytes of addresses for a heap, and less, "
-                                               "down to {}: {} (RLIMIT_AS, a container's limit, or strict overcommit)",
-                                               asked, size, std::strerror(errno)));
+            throw ReservationError(
+                fmt::format("the system refused to reserve {} bytes of addresses for a heap, and less, "
+                            "down to {}: {} (RLIMIT_AS, a container's limit, or strict overcommit)",
+                            asked, size, std::strerror(errno)));
         }
     }
 }
@@ -84,7 +85,8 @@ Memory::~Memory() {
 bool Memory::try_reserve(std::size_t bytes, const std::array<AreaShape, kAreas>& shapes) {
     const std::size_t blocks = bytes / kBlockBytes;
     std::size_t total = bytes + kAlignment;
-    for (const AreaShape& shape : shapes) total += round_up(std::max(shape.per_block * blocks, shape.least), kPageBytes);
+    for (const AreaShape& shape : shapes)
+        total += round_up(std::max(shape.per_block * blocks, shape.least), kPageBytes);
 
     const int protection = in_steps_ ? PROT_NONE : PROT_READ | PROT_WRITE;
     ++calls_.reserve;

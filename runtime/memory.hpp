@@ -17,7 +17,18 @@ inline constexpr std::size_t kPagesPerBlock = kBlockBytes / kPageBytes;
 inline constexpr std::size_t kWordsPerBlock = kBlockBytes / kWordBytes;
 
 /// One table beside the heap: `per_block` bytes for each block, and never less than `least` in all.
-enum class Area : std::uint8_t { region_of_page, span_of_page, spans, blocks, marks, forwarding, records, regions, chunks, scratch };
+enum class Area : std::uint8_t {
+    region_of_page,
+    span_of_page,
+    spans,
+    blocks,
+    marks,
+    forwarding,
+    records,
+    regions,
+    chunks,
+    scratch
+};
 inline constexpr std::size_t kAreas = 10;
 
 struct AreaShape {

@@ -38,8 +38,9 @@ void set_hot(HeapCore& heap, MutatorCore& mutator) {
 
 MutatorCore* attach(HeapCore& heap) {
     if (hot.mutator != nullptr) {
-        throw AttachError(hot.mutator->heap == &heap ? "perfloc: this thread is attached to the heap already"
-                                                     : "perfloc: this thread is attached to another heap: one mutator a thread");
+        throw AttachError(hot.mutator->heap == &heap
+                              ? "perfloc: this thread is attached to the heap already"
+                              : "perfloc: this thread is attached to another heap: one mutator a thread");
     }
     if (heap.mutator != nullptr) {
         throw AttachError("perfloc: the heap has a mutator: this version runs one at a time");

@@ -8,12 +8,18 @@ namespace perfloc {
 
 std::string_view to_string(PauseCause cause) noexcept {
     switch (cause) {
-        case PauseCause::promotion: return "promotion";
-        case PauseCause::collection: return "collection";
-        case PauseCause::destructors: return "destructors";
-        case PauseCause::full: return "full";
-        case PauseCause::commit: return "commit";
-        case PauseCause::give_back: return "give back";
+        case PauseCause::promotion:
+            return "promotion";
+        case PauseCause::collection:
+            return "collection";
+        case PauseCause::destructors:
+            return "destructors";
+        case PauseCause::full:
+            return "full";
+        case PauseCause::commit:
+            return "commit";
+        case PauseCause::give_back:
+            return "give back";
     }
     return "?";
 }

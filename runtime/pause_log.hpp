@@ -11,7 +11,8 @@ namespace perfloc::detail {
 /// Every pause, by cause, and the last 256 of them. Recording allocates nothing.
 class PauseLog {
 public:
-    void record(PauseCause cause, std::chrono::nanoseconds duration, Bytes looked_at, Bytes survived, const Label& label) {
+    void record(PauseCause cause, std::chrono::nanoseconds duration, Bytes looked_at, Bytes survived,
+                const Label& label) {
         all_.record(duration);
         by_cause_[static_cast<std::size_t>(cause)].record(duration);
         ring_[next_ % kRing] = {++next_, cause, duration, looked_at, survived, label.text()};

@@ -21,14 +21,14 @@ enum class RegionState : std::uint8_t {
 
 /// Why the end of a scope must look closer.
 enum Attention : std::uint32_t {
-    kMoreSpans = 1u << 0,   ///< it has more than its first span
-    kIncoming = 1u << 1,    ///< slots are recorded that point into it
-    kSource = 1u << 2,      ///< a slot in it is recorded elsewhere
-    kCleanups = 1u << 3,    ///< it holds objects with destructors
-    kWeak = 1u << 4,        ///< weak or global handles were made to its objects
-    kKeep = 1u << 5,        ///< keep() was called
+    kMoreSpans = 1u << 0,  ///< it has more than its first span
+    kIncoming = 1u << 1,   ///< slots are recorded that point into it
+    kSource = 1u << 2,     ///< a slot in it is recorded elsewhere
+    kCleanups = 1u << 3,   ///< it holds objects with destructors
+    kWeak = 1u << 4,       ///< weak or global handles were made to its objects
+    kKeep = 1u << 5,       ///< keep() was called
     kConstructing = 1u << 6,
-    kAlways = 1u << 7,      ///< stress modes, AddressSanitizer, detached scopes
+    kAlways = 1u << 7,  ///< stress modes, AddressSanitizer, detached scopes
 };
 
 /// The memory of one scope: its spans, its bump cursors, its incoming slots, its handles, its cleanups.
@@ -49,12 +49,12 @@ struct Region : RegionHot {
 
     ChunkList<void*> cleanups;  ///< objects with destructors, oldest first
 
-    Region* next = nullptr;        ///< in the pool's stack, or in the list of free indices
-    Region* entered_from = nullptr;  ///< of a detached region that is entered: the region that was current before
-    Region* absorbed = nullptr;      ///< regions merged into this one whose indices its pages still name, by `next`
+    Region* next = nullptr;           ///< in the pool's stack, or in the list of free indices
+    Region* entered_from = nullptr;   ///< of a detached region that is entered: the region that was current before
+    Region* absorbed = nullptr;       ///< regions merged into this one whose indices its pages still name, by `next`
     Region* next_detached = nullptr;  ///< open detached regions form a list
     Region* previous_detached = nullptr;
-    Region* nominal_of = nullptr;  ///< of a scope that is not listened to: the region that its objects really go to
+    Region* nominal_of = nullptr;     ///< of a scope that is not listened to: the region that its objects really go to
     std::uint64_t nominal_bytes = 0;  ///< ... and the bytes that were allocated in its name
     bool detached = false;
     bool entered = false;

@@ -18,9 +18,8 @@ void RememberedSet::deduplicate(ChunkPool& pool) {
         std::sort(all.get(), all.get() + n, [](const IncomingSlot& a, const IncomingSlot& b) {
             return a.slot != b.slot ? std::less<>{}(a.slot, b.slot) : a.generation > b.generation;
         });
-        const auto* const end = std::unique(all.get(), all.get() + n, [](const IncomingSlot& a, const IncomingSlot& b) {
-            return a.slot == b.slot;
-        });
+        const auto* const end = std::unique(
+            all.get(), all.get() + n, [](const IncomingSlot& a, const IncomingSlot& b) { return a.slot == b.slot; });
         slots_.clear(pool);
         for (const IncomingSlot* slot = all.get(); slot != end; ++slot) slots_.push(pool, *slot);
     }

@@ -26,7 +26,8 @@ public:
     PERFLOC_INLINE void add(ChunkPool& pool, IncomingSlot slot) {
         if (!slots_.empty() && slots_.back() == slot) return;
         slots_.push(pool, slot);
-        if (slots_.size() >= deduplicate_at_) [[unlikely]] deduplicate(pool);
+        if (slots_.size() >= deduplicate_at_) [[unlikely]]
+            deduplicate(pool);
     }
     /// O(1).
     void splice(RememberedSet& other) {

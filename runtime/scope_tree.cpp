@@ -52,16 +52,16 @@ void clear_memory(HeapCore& heap, Region& region) {
 }  // namespace
 
 bool releasable(const Region& region) {
-    return region.incoming.empty() && region.cleanups.empty() && list_empty(region.handles) && list_empty(region.weak) &&
-           list_empty(region.global) && list_empty(region.global_weak);
+    return region.incoming.empty() && region.cleanups.empty() && list_empty(region.handles) &&
+           list_empty(region.weak) && list_empty(region.global) && list_empty(region.global_weak);
 }
 
 void release_region(HeapCore& heap, Region& region) {
     clear_memory(heap, region);
     Region* const parent = region.parent_region();
     const bool only_first = region.spans() == 1 && region.first_span != 0 && region.current_span == region.first_span;
-    const bool may_stay = parent != nullptr && parent != heap.root && !region.detached && !heap.stress.any() && !kAsan &&
-                          (parent->spare == nullptr || parent->spare == &region);
+    const bool may_stay = parent != nullptr && parent != heap.root && !region.detached && !heap.stress.any() &&
+                          !kAsan && (parent->spare == nullptr || parent->spare == &region);
     if (may_stay && (only_first || region.spans() == 0)) {
         // law [stale]: a slot of it is recorded elsewhere; the generation makes those records stale before the span is
         // used again.
@@ -119,7 +119,8 @@ bool release_spares(HeapCore& heap) {
 Region& open_region(HeapCore& heap, Region& parent, const Label& label) {
     const std::uint64_t key = heap.regions.record(parent).key + 1;
     if (RegionTable::depth_of(key) >= kDepthSpan - 1) {
-        throw ScopeError(fmt::format("perfloc: scope \"{}\" is nested deeper than {}", LabelTable::name(label), kDepthSpan - 2));
+        throw ScopeError(
+            fmt::format("perfloc: scope \"{}\" is nested deeper than {}", LabelTable::name(label), kDepthSpan - 2));
     }
     Region* region = parent.spare_region();
     if (region != nullptr) {
@@ -172,7 +173,8 @@ void merge_region(HeapCore& heap, Region& region, Region& into) {
             into.pinned_span = region.pinned_span;
             into.pinned_cursor = region.pinned_cursor;
             into.pinned_limit = region.pinned_limit;
-            into.filled_bytes -= static_cast<std::uint64_t>(into.pinned_cursor - heap.pages.address_of(into.pinned_span));
+            into.filled_bytes -=
+                static_cast<std::uint64_t>(into.pinned_cursor - heap.pages.address_of(into.pinned_span));
         } else {
             heap.pages.span(region.pinned_span).bumped = false;
         }

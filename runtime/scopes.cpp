@@ -72,7 +72,8 @@ ScopeReport end_checked(HeapCore& heap, Region& region) {
 
 RegionHot* begin_scope_slow(Label label) {
     if (hot.mutator == nullptr) {
-        throw AttachError(fmt::format("perfloc: scope \"{}\" begins on a thread without a mutator", LabelTable::name(label)));
+        throw AttachError(
+            fmt::format("perfloc: scope \"{}\" begins on a thread without a mutator", LabelTable::name(label)));
     }
     HeapCore& heap = *hot.mutator->heap;
     if (!heap.listens()) return &begin_nominal(heap, label);
@@ -87,8 +88,10 @@ void end_scope_slow(RegionHot* hot_region) noexcept {
     PERFLOC_CHECK(hot.mutator != nullptr, "scope \"{}\" ends on a thread without a mutator", name_of(region));
     HeapCore& heap = *hot.mutator->heap;
     const std::string innermost = out_of_order(heap, region);
-    PERFLOC_CHECK(innermost.empty(), "scope \"{}\" ends out of order: \"{}\" is the innermost one", name_of(region), innermost);
-    PERFLOC_CHECK(region.constructing == 0, "scope \"{}\" ends while a constructor of one of its objects runs", name_of(region));
+    PERFLOC_CHECK(innermost.empty(), "scope \"{}\" ends out of order: \"{}\" is the innermost one", name_of(region),
+                  innermost);
+    PERFLOC_CHECK(region.constructing == 0, "scope \"{}\" ends while a constructor of one of its objects runs",
+                  name_of(region));
     end_checked(heap, region);
 }
 
@@ -100,11 +103,12 @@ ScopeReport end_scope_now(RegionHot* hot_region) {
     }
     HeapCore& heap = *hot.mutator->heap;
     if (const std::string innermost = out_of_order(heap, region); !innermost.empty()) {
-        throw ScopeError(fmt::format("perfloc: scope \"{}\" ends out of order: \"{}\" is the innermost one", name_of(region),
-                                     innermost));
+        throw ScopeError(fmt::format("perfloc: scope \"{}\" ends out of order: \"{}\" is the innermost one",
+                                     name_of(region), innermost));
     }
     if (region.constructing != 0) {
-        throw ScopeError(fmt::format("perfloc: scope \"{}\" ends while a constructor of one of its objects runs", name_of(region)));
+        throw ScopeError(
+            fmt::format("perfloc: scope \"{}\" ends while a constructor of one of its objects runs", name_of(region)));
     }
     return end_checked(heap, region);
 }

@@ -15,18 +15,18 @@ enum class SpanKind : std::uint8_t {
 /// What is known of a run of pages that was handed to one region. Indexed by its first page; lists are linked by page
 /// number, and page 0 is never handed out.
 struct Span {
-    std::uint64_t generation;   ///< law [stale]: changes when the span is handed out again
-    std::uint32_t next;         ///< in the region's list; 0 ends it
+    std::uint64_t generation;  ///< law [stale]: changes when the span is handed out again
+    std::uint32_t next;        ///< in the region's list; 0 ends it
     std::uint32_t pages;
-    std::uint64_t top_bytes;    ///< objects are laid out in [0, top): of the span that is bumped into, at the last refill
+    std::uint64_t top_bytes;  ///< objects are laid out in [0, top): of the span that is bumped into, at the last refill
     std::uint64_t live_bytes;   ///< of the last marking
     std::uint32_t pins;         ///< handles that pin objects in it
     std::uint32_t destination;  ///< during a collection: the region that its survivors go to
     SpanKind kind;
-    bool live_map;              ///< only objects whose mark bit is set are alive (law [stale])
-    bool slides;                ///< during a collection: its survivors are moved
-    bool bumped;                ///< some cursor is in it
-    bool condemned;             ///< a collection looks at it: what is not marked in it is dying
+    bool live_map;   ///< only objects whose mark bit is set are alive (law [stale])
+    bool slides;     ///< during a collection: its survivors are moved
+    bool bumped;     ///< some cursor is in it
+    bool condemned;  ///< a collection looks at it: what is not marked in it is dying
     std::uint8_t unused[3];
     std::uint32_t padding[4];
 };

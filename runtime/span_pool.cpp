@@ -152,7 +152,8 @@ std::uint32_t SpanPool::find_free_blocks(std::size_t count) {
         }
         if (!blocks_[block].resident) ++to_commit;
         if (++run < count) continue;
-        if (committed_bytes() + to_commit * kBlockBytes <= limits_.hard) return block + 1 - static_cast<std::uint32_t>(count);
+        if (committed_bytes() + to_commit * kBlockBytes <= limits_.hard)
+            return block + 1 - static_cast<std::uint32_t>(count);
         if (!blocks_[block + 1 - count].resident) --to_commit;
         --run;
     }

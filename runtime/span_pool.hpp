@@ -96,8 +96,8 @@ private:
     Region* quarantine_first_ = nullptr;
     Region* quarantine_last_ = nullptr;
     std::size_t quarantined_pages_ = 0;
-    std::uint32_t paged_ = 0;             // list of paged blocks with free pages
-    std::uint32_t free_resident_ = 0;     // lists of free blocks
+    std::uint32_t paged_ = 0;          // list of paged blocks with free pages
+    std::uint32_t free_resident_ = 0;  // lists of free blocks
     std::uint32_t free_returned_ = 0;
     std::size_t free_blocks_ = 0;
     std::uint32_t frontier_ = 1;  // block 0 is never handed out, so that page 0 can mean none

@@ -61,8 +61,9 @@ void Compactor::free_empty(Region& region) {
                 heap_.pool.release_span(region, page);
                 continue;
             }
-            if (empty && page == region.current_span) {  // bumped from its start again: as good as handed out anew
-                region.cursor = heap_.pages.address_of(page);
+            // What is bumped into starts again: as good as handed out anew.
+            if (empty && (page == region.current_span || page == region.pinned_span)) {
+                (page == region.current_span ? region.cursor : region.pinned_cursor) = heap_.pages.address_of(page);
                 span.top_bytes = 0;
                 span.generation = heap_.pool.new_generation();
             }
@@ -78,7 +79,8 @@ void Compactor::choose(Region& region) {
     plan.region = &region;
     const auto consider = [&](std::uint32_t page, Span& span) {
         if (!span.condemned || span.live_bytes == 0) return;
-        const bool can = span.kind == SpanKind::movable && span.pins == 0 && (move_all_ || span.pages >= kLeastSlidingPages);
+        const bool can =
+            span.kind == SpanKind::movable && span.pins == 0 && (move_all_ || span.pages >= kLeastSlidingPages);
         if (can && (move_all_ || !stays(span.live_bytes, span.top_bytes))) {
             span.slides = true;
             plan.spans.push_back(page);
@@ -116,8 +118,10 @@ void Compactor::filter_slots(Region& region) {
     region.incoming.filter(heap_.chunks, [&](detail::IncomingSlot& incoming) {
         const std::uint32_t page = heap_.pages.span_page(incoming.slot);
         const Span& span = heap_.pages.span(page);
-        if (span.generation != incoming.generation || heap_.pages.region_at(incoming.slot) == detail::kNoRegion) return false;
-        if (heap_.regions.state(heap_.regions.resolve(heap_.pages.region_at(incoming.slot))) != detail::RegionState::open) {
+        if (span.generation != incoming.generation || heap_.pages.region_at(incoming.slot) == detail::kNoRegion)
+            return false;
+        if (heap_.regions.state(heap_.regions.resolve(heap_.pages.region_at(incoming.slot))) !=
+            detail::RegionState::open) {
             return false;
         }
         if (span.condemned && !marked_word(marks_, heap_.pages, incoming.slot)) return false;
@@ -237,6 +241,17 @@ void Compactor::settle_accounts(Region& region) {
         if (page != region.current_span && page != region.pinned_span) region.filled_bytes += span.top_bytes;
         has_first = has_first || page == region.first_span;
     });
+    // law [stale]: a span with a live map takes no new objects, since they would have no mark.
+    const auto close = [&](std::uint32_t& page, char*& cursor, char*& limit) {
+        if (page == 0 || !heap_.pages.span(page).live_map) return;
+        region.filled_bytes += heap_.pages.span(page).top_bytes;
+        heap_.pages.span(page).bumped = false;
+        page = 0;
+        cursor = limit = nullptr;
+    };
+    close(region.current_span, region.cursor, region.limit);
+    close(region.pinned_span, region.pinned_cursor, region.pinned_limit);
+    if (region.current_span == 0) region.span_bytes = 1;
     if (!has_first) {
         region.first_span = region.current_span;
         region.start = region.current_span != 0 ? heap_.pages.address_of(region.current_span) : nullptr;

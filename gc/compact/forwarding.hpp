@@ -46,7 +46,8 @@ public:
         if (tail_words != 0) splits_.push_back({mark_word, tail_words, tail_to});
     }
     void sort_splits() {
-        std::sort(splits_.begin(), splits_.end(), [](const Split& a, const Split& b) { return a.mark_word < b.mark_word; });
+        std::sort(splits_.begin(), splits_.end(),
+                  [](const Split& a, const Split& b) { return a.mark_word < b.mark_word; });
     }
 
 private:

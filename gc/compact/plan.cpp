@@ -71,7 +71,8 @@ void SlidePlanner::plan(SlidePlan& plan) {
         for (std::size_t word = first; word < end; ++word) {
             const std::uint64_t bits = marks_.bits()[word];
             // No object straddles into this word where the last bit before it, or its first bit, is clear.
-            if (word > safe.mark_word && ((marks_.bits()[word - 1] >> 63) == 0 || (bits & 1) == 0)) safe = {word, 0, to_};
+            if (word > safe.mark_word && ((marks_.bits()[word - 1] >> 63) == 0 || (bits & 1) == 0))
+                safe = {word, 0, to_};
             if (bits == 0) {
                 forwarding_.base(word) = 0;
                 continue;

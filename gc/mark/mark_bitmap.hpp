@@ -61,7 +61,9 @@ public:
     std::uint64_t* bits() const { return bits_; }
 
 private:
-    static constexpr std::uint64_t ones(std::size_t n) { return n >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1; }
+    static constexpr std::uint64_t ones(std::size_t n) {
+        return n >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1;
+    }
 
     std::uintptr_t base_;
     std::uint64_t* bits_;

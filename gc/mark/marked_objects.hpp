@@ -17,7 +17,8 @@ using detail::TypeShape;
 /// Calls f(object, header, bytes) for each marked object of a span, in the order of addresses. The header is read before
 /// f is called, and f may move the object to a lower address.
 template <class F>
-PERFLOC_INLINE void for_each_marked(const MarkBitmap& marks, const PageTable& pages, std::uint32_t page, const Span& span, F&& f) {
+PERFLOC_INLINE void for_each_marked(const MarkBitmap& marks, const PageTable& pages, std::uint32_t page,
+                                    const Span& span, F&& f) {
     const TypeShape* const shapes = detail::type_shapes();
     char* const start = pages.address_of(page);
     const std::uint64_t* const bits = marks.word_for(start);
@@ -33,9 +34,10 @@ PERFLOC_INLINE void for_each_marked(const MarkBitmap& marks, const PageTable& pa
         if (at >= end) return;
         char* const cell = start + at * kWordBytes;
         const Header header = *reinterpret_cast<const Header*>(cell);
-        const Header own = (header & detail::kForwarded) != 0
-                               ? *reinterpret_cast<const Header*>(reinterpret_cast<const char*>(header & ~Header{7}) - kHeaderBytes)
-                               : header;
+        const Header own =
+            (header & detail::kForwarded) != 0
+                ? *reinterpret_cast<const Header*>(reinterpret_cast<const char*>(header & ~Header{7}) - kHeaderBytes)
+                : header;
         const std::size_t bytes = detail::object_bytes(own, shapes);
         at += bytes / kWordBytes;
         f(static_cast<void*>(cell + kHeaderBytes), header, bytes);
@@ -59,7 +61,8 @@ PERFLOC_INLINE void for_each_object(const PageTable& pages, std::uint32_t page, 
 
 /// Calls f for each object of the span that may be alive: law [stale].
 template <class F>
-inline void for_each_live(const MarkBitmap& marks, const PageTable& pages, std::uint32_t page, const Span& span, F&& f) {
+inline void for_each_live(const MarkBitmap& marks, const PageTable& pages, std::uint32_t page, const Span& span,
+                          F&& f) {
     if (span.live_map) {
         for_each_marked(marks, pages, page, span, f);
     } else {

@@ -97,7 +97,8 @@ private:
     }
     void mark(void* object) {
         const Header header = detail::header_of(object);
-        if (!marks_.mark(static_cast<char*>(object) - detail::kHeaderBytes, detail::object_bytes(header, shapes_))) return;
+        if (!marks_.mark(static_cast<char*>(object) - detail::kHeaderBytes, detail::object_bytes(header, shapes_)))
+            return;
         ++objects_;
         scan(object, header);
     }
@@ -117,22 +118,21 @@ private:
             }
             return;
         }
-        detail::for_each_ref(object, header, shapes_, [this](std::atomic<void*>& slot) {
-            visit(slot.load(std::memory_order_relaxed));
-        });
+        detail::for_each_ref(object, header, shapes_,
+                             [this](std::atomic<void*>& slot) { visit(slot.load(std::memory_order_relaxed)); });
     }
     void scan_array_piece() {
         ArrayPiece& piece = arrays_.back();
         const Header header = detail::header_of(piece.object);
         const std::uint64_t length = detail::header_count(header);
         const std::uint64_t n = std::min(kPiece, length - piece.next);
-        char* const elements = static_cast<char*>(piece.object) + piece.next * shapes_[detail::header_type(header)].stride;
+        char* const elements =
+            static_cast<char*>(piece.object) + piece.next * shapes_[detail::header_type(header)].stride;
         piece.next += n;
         if (piece.next == length) arrays_.pop_back();
         const Header part = detail::make_header(detail::header_type(header), n);
-        detail::for_each_ref(elements, part, shapes_, [this](std::atomic<void*>& slot) {
-            visit(slot.load(std::memory_order_relaxed));
-        });
+        detail::for_each_ref(elements, part, shapes_,
+                             [this](std::atomic<void*>& slot) { visit(slot.load(std::memory_order_relaxed)); });
     }
 
     MarkBitmap& marks_;

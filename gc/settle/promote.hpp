@@ -17,7 +17,8 @@ struct Promoted {
 /// the dead are cleared. Afterwards nothing outside names the region, and it may be released.
 class InlinePromotion {
 public:
-    InlinePromotion(HeapCore& heap, Region& ended, std::vector<void*>& stack) : heap_(heap), ended_(ended), stack_(stack) {}
+    InlinePromotion(HeapCore& heap, Region& ended, std::vector<void*>& stack)
+        : heap_(heap), ended_(ended), stack_(stack) {}
 
     Promoted run(const std::vector<Root>& roots);
 

@@ -76,7 +76,7 @@ void Settlement::adopt(SpanList& list) {
         }
         Region& destination = heap_.regions.at(span.destination);
         heap_.pages.stamp_region(page, span.pages, destination.index);
-        heap_.pages.append(&list == &ended_.blocks   ? destination.blocks
+        heap_.pages.append(&list == &ended_.blocks ? destination.blocks
                            : &list == &ended_.runs ? destination.runs
                                                    : destination.large,
                            page);

@@ -33,7 +33,8 @@ void take_dead(HeapCore& heap, const MarkBitmap& marks, Region& region, std::vec
 void run_destructors(HeapCore& heap, const std::vector<void*>& dead) {
     if (dead.empty()) return;
     const std::uintptr_t watch = std::exchange(detail::hot.watch, ~std::uintptr_t{0});
-    const auto outer = std::exchange(heap.is_dying, &is_dying);  // a destructor may end a scope that has some of its own
+    const auto outer =
+        std::exchange(heap.is_dying, &is_dying);  // a destructor may end a scope that has some of its own
     ++detail::hot.quiet;
     for (void* const object : dead) {
         const Header header = detail::header_of(object);

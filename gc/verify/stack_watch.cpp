@@ -48,9 +48,10 @@ __attribute__((noinline, no_sanitize_address)) void StackWatch::after() {
         if (*words_[i] != values_[i] || objects.is_object(values_[i])) continue;  // a handle followed, or nothing moved
         ++lines_;
         heap_.totals.stale_words += 1;
-        detail::report(fmt::format("a word of the stack, at {}, still holds {} after a poll that moved or freed the object there: "
-                                   "a raw pointer kept too long? (law [raw])",
-                                   static_cast<const void*>(words_[i]), values_[i]));
+        detail::report(
+            fmt::format("a word of the stack, at {}, still holds {} after a poll that moved or freed the object there: "
+                        "a raw pointer kept too long? (law [raw])",
+                        static_cast<const void*>(words_[i]), values_[i]));
     }
     words_.clear();
 }

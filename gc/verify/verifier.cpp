@@ -41,8 +41,8 @@ void Verifier::find_objects(Region& region) {
     for_each_span(heap_, region, [&](std::uint32_t page, const Span& span) {
         const std::uint32_t named = heap_.regions.resolve(heap_.pages.region_at(heap_.pages.address_of(page)));
         if (named != region.index) {
-            violation(fmt::format("law [park]: span {} of region {} (\"{}\") is stamped with region {}", page, region.index,
-                                  detail::LabelTable::name(region.label), named));
+            violation(fmt::format("law [park]: span {} of region {} (\"{}\") is stamped with region {}", page,
+                                  region.index, detail::LabelTable::name(region.label), named));
         }
         if (span.top_bytes > std::size_t{span.pages} * kPageBytes) {
             violation(fmt::format("span {} of region {} has a top beyond its end", page, region.index));
@@ -52,8 +52,9 @@ void Verifier::find_objects(Region& region) {
             const std::uint32_t type = detail::header_type(header);
             if (type != detail::kFillerType) ++report_.objects;
             if ((header & 7) != 0 || type < detail::kFillerType || type >= detail::type_count() || bytes == 0) {
-                violation(fmt::format("law [stale]: an object at {} in \"{}\" has the header {:#x}, which no object has",
-                                      object, detail::LabelTable::name(region.label), header));
+                violation(
+                    fmt::format("law [stale]: an object at {} in \"{}\" has the header {:#x}, which no object has",
+                                object, detail::LabelTable::name(region.label), header));
                 return;
             }
             objects_.add(object);
@@ -73,9 +74,8 @@ void Verifier::check_region(Region& region) {
                               detail::LabelTable::name(region.label)));
     }
     for_each_span(heap_, region, [&](std::uint32_t page, const Span& span) {
-        for_each_live(marks, heap_.pages, page, span, [&](void* object, Header header, std::size_t) {
-            check_object(region, object, header);
-        });
+        for_each_live(marks, heap_.pages, page, span,
+                      [&](void* object, Header header, std::size_t) { check_object(region, object, header); });
     });
     check_handles(region, region.handles, "a Handle");
     check_handles(region, region.weak, "a WeakHandle");
@@ -89,7 +89,8 @@ void Verifier::check_object(Region& region, void* object, std::uint64_t header) 
     const Where parent{object, header};
     detail::for_each_ref(object, header, detail::type_shapes(), [&](std::atomic<void*>& slot) {
         ++report_.references;
-        const auto offset = static_cast<std::size_t>(reinterpret_cast<const char*>(&slot) - static_cast<const char*>(object));
+        const auto offset =
+            static_cast<std::size_t>(reinterpret_cast<const char*>(&slot) - static_cast<const char*>(object));
         check_reference(region, parent, offset, slot);
     });
     look_for_undeclared(parent);
@@ -106,10 +107,12 @@ void Verifier::check_reference(Region& region, const Where& parent, std::size_t 
                                   [&](const Region* r) { return r->index == index; });
     if (!open) {
         return violation(fmt::format("law [stale]: {} is in no open scope (region {}, state {})",
-                                     describe(parent, offset, target), index, static_cast<int>(heap_.regions.state(index))));
+                                     describe(parent, offset, target), index,
+                                     static_cast<int>(heap_.regions.state(index))));
     }
     if (!objects_.is_object(target)) {
-        return violation(fmt::format("law [stale]: {} is not the start of a live object", describe(parent, offset, target)));
+        return violation(
+            fmt::format("law [stale]: {} is not the start of a live object", describe(parent, offset, target)));
     }
     if (index == region.index || index == detail::kRootRegion) return;
     if (detail::key_encloses(heap_.regions.record(index).key, heap_.regions.record(region).key)) return;
@@ -127,7 +130,8 @@ void Verifier::check_handles(Region& region, const detail::HandleNode& sentinel,
                                          detail::LabelTable::name(region.label)));
         }
         if (!heap_.pages.contains(node->object) || !objects_.is_object(node->object)) {
-            violation(fmt::format("law [stale]: {} refers to {}, which is not the start of a live object", kind, node->object));
+            violation(fmt::format("law [stale]: {} refers to {}, which is not the start of a live object", kind,
+                                  node->object));
         } else if (&heap_.region_at(node->object) != &region) {
             violation(fmt::format("law [remset]: {} to an object of scope \"{}\" is in the list of scope \"{}\"", kind,
                                   detail::LabelTable::name(heap_.region_at(node->object).label),
@@ -140,8 +144,9 @@ void Verifier::check_cleanups(Region& region) {
     region.cleanups.for_each([&](void* object) {
         if (!objects_.is_object(object) || &heap_.region_at(object) != &region ||
             !detail::type_shapes()[detail::header_type(detail::header_of(object))].destructor) {
-            violation(fmt::format("the destructor of {} is due at the end of scope \"{}\", where there is no such object", object,
-                                  detail::LabelTable::name(region.label)));
+            violation(
+                fmt::format("the destructor of {} is due at the end of scope \"{}\", where there is no such object",
+                            object, detail::LabelTable::name(region.label)));
         }
     });
 }
@@ -174,7 +179,8 @@ std::string Verifier::describe(const Where& parent, std::size_t offset, const vo
     } else {
         const auto at = std::find(info.ref_offsets.begin(), info.ref_offsets.end(), offset);
         const auto nth = static_cast<std::size_t>(at - info.ref_offsets.begin());
-        if (nth < info.ref_names.size() && !info.ref_names[nth].empty()) field = fmt::format("field {}", info.ref_names[nth]);
+        if (nth < info.ref_names.size() && !info.ref_names[nth].empty())
+            field = fmt::format("field {}", info.ref_names[nth]);
     }
     std::string child_type = "(no object)";
     if (heap_.pages.contains(child) && objects_.is_object(child)) child_type = detail::type_of(child).name;

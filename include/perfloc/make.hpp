@@ -51,9 +51,8 @@ namespace detail {
 
 template <class T, class Where, class Length>
 Array<T>* make_array_zero(Where where, Length length) {
-    return make_array_object<T>(where, length, [](T* elements, std::size_t n) {
-        std::uninitialized_value_construct_n(elements, n);
-    });
+    return make_array_object<T>(where, length,
+                                [](T* elements, std::size_t n) { std::uninitialized_value_construct_n(elements, n); });
 }
 template <class T, class Where, class Length, class Value>
 Array<T>* make_array_filled(Where where, Length length, const Value& value) {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <perfloc/detail/fwd.hpp>
 #include <perfloc/detail/export.hpp>
+#include <perfloc/detail/fwd.hpp>
 
 #include <chrono>
 

@@ -34,8 +34,9 @@ struct Options {
     Bytes soft_limit = 0;    ///< above this a poll collects the whole heap; 0: 7/8 of the limit
     Collector collector = Collector::hinted;
     PauseBudget pauses = {};
-    double full_growth_factor = 2.0;  ///< the baseline collects when the heap has grown to this multiple of what survived
-    Bytes full_minimum = 16_MiB;      ///< ... and is at least this large
+    double full_growth_factor =
+        2.0;                      ///< the baseline collects when the heap has grown to this multiple of what survived
+    Bytes full_minimum = 16_MiB;  ///< ... and is at least this large
     Bytes prefault = 0;  ///< bytes whose pages are touched when the heap is made, so that no scope pays for them
     Commit commit = Commit::automatic;
 };

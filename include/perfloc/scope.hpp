@@ -54,7 +54,8 @@ public:
     }
     ~Scope() {
         detail::RegionHot* const region = region_;
-        if (region == detail::hot.region && region->attention == 0 && region->handles.next == &region->handles) [[likely]] {
+        if (region == detail::hot.region && region->attention == 0 && region->handles.next == &region->handles)
+            [[likely]] {
             region->counters->fast_ended += 1;
             region->counters->fast_bytes += static_cast<std::size_t>(detail::hot.cursor - region->start);
             detail::RegionHot* const parent = region->parent;
@@ -83,7 +84,8 @@ public:
 private:
     friend detail::RegionOf;
     detail::RegionHot& region() {
-        if (region_ == nullptr) [[unlikely]] detail::ended_scope();
+        if (region_ == nullptr) [[unlikely]]
+            detail::ended_scope();
         return *region_;
     }
 
@@ -171,7 +173,8 @@ public:
 private:
     friend detail::RegionOf;
     detail::RegionHot& region() {
-        if (region_ == nullptr) [[unlikely]] detail::ended_scope();
+        if (region_ == nullptr) [[unlikely]]
+            detail::ended_scope();
         return *region_;
     }
 

@@ -136,7 +136,8 @@ public:
     std::uint64_t full_collections() const;
     FullCollectionReport last_full() const;
     std::uint64_t lost_handles() const;  ///< handles that outlived their mutator and read null
-    std::uint64_t stale_words() const;  ///< words of a stack that look like raw pointers kept over a poll (debug builds)
+    std::uint64_t stale_words()
+        const;  ///< words of a stack that look like raw pointers kept over a poll (debug builds)
     std::uint64_t suspicious_words() const;  ///< undeclared words that look like references (debug builds, verifier)
 
 private:

@@ -67,6 +67,7 @@ Handle<Object> Interpreter::run_block() {
         }
         if (done) census_.count(op.code);
     }
+    world_.check();
     return {};
 }
 

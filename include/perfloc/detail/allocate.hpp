@@ -26,7 +26,8 @@ PERFLOC_API void add_cleanup(RegionHot& region, void* object) noexcept;
 /// own span.
 PERFLOC_INLINE void* allocate(std::size_t bytes, Header header) {
     char* const start = hot.cursor;
-    if (static_cast<std::size_t>(hot.limit - start) < bytes) [[unlikely]] return allocate_slow(bytes, header);
+    if (static_cast<std::size_t>(hot.limit - start) < bytes) [[unlikely]]
+        return allocate_slow(bytes, header);
     hot.cursor = start + bytes;
     *reinterpret_cast<Header*>(start) = header;
     return start + kHeaderBytes;
@@ -144,7 +145,8 @@ PERFLOC_INLINE T* build_aggregate(void* memory, bool in_current_span, Args&&... 
     T* object = ::new (memory) T{static_cast<Args&&>(args)...};
     if constexpr ((is_unchecked<std::remove_cvref_t<Args>> || ...)) {
         const std::uintptr_t distance = (apart(memory, args) | ...);
-        if (!in_current_span || distance >= hot.span_bytes) [[unlikely]] check_new_object(memory);
+        if (!in_current_span || distance >= hot.span_bytes) [[unlikely]]
+            check_new_object(memory);
     }
     return object;
 }
@@ -197,12 +199,14 @@ template <class T, class Length>
 PERFLOC_INLINE std::size_t array_bytes(Length length) {
     static_assert(std::is_integral_v<Length>);
     if constexpr (std::is_signed_v<Length>) {
-        if (length < 0) [[unlikely]] bad_length(type_name<Array<T>>(), static_cast<std::int64_t>(length), true);
+        if (length < 0) [[unlikely]]
+            bad_length(type_name<Array<T>>(), static_cast<std::int64_t>(length), true);
     }
     const auto n = static_cast<std::uint64_t>(length);
-    constexpr std::uint64_t most = kCountMask < (std::uint64_t{1} << 46) / sizeof(T) ? kCountMask
-                                                                                     : (std::uint64_t{1} << 46) / sizeof(T);
-    if (n > most) [[unlikely]] bad_length(type_name<Array<T>>(), static_cast<std::int64_t>(length), false);
+    constexpr std::uint64_t most =
+        kCountMask < (std::uint64_t{1} << 46) / sizeof(T) ? kCountMask : (std::uint64_t{1} << 46) / sizeof(T);
+    if (n > most) [[unlikely]]
+        bad_length(type_name<Array<T>>(), static_cast<std::int64_t>(length), false);
     const std::size_t bytes = kHeaderBytes + round_to_words(n * sizeof(T));
     return bytes < 2 * kWordBytes ? 2 * kWordBytes : bytes;
 }

@@ -13,7 +13,8 @@ PERFLOC_API void store_slow(std::atomic<void*>& slot, void* target) noexcept;
 
 /// Slot and target on the same page are in the same region. Nothing passes while `hot.watch` is all ones.
 PERFLOC_INLINE bool plainly_local(const void* slot, const void* target) {
-    return ((reinterpret_cast<std::uintptr_t>(slot) ^ reinterpret_cast<std::uintptr_t>(target)) | hot.watch) < kPageBytes;
+    return ((reinterpret_cast<std::uintptr_t>(slot) ^ reinterpret_cast<std::uintptr_t>(target)) | hot.watch) <
+           kPageBytes;
 }
 
 /// The write barrier. Release: who reads the reference through a dependent address sees the object constructed.

@@ -14,10 +14,12 @@ namespace perfloc::detail {
 /// Instantiated before reflection looks at T, so that its name stands beside an error of Boost.PFR's own.
 template <class T>
 struct UseStdArrayOrGiveTrace_BitFieldsBasesAndCArraysCannotBeReflected {
-    static_assert(!std::is_union_v<T>, "perfloc: a union cannot be a managed object: which member is alive is unknown; "
-                                       "use a struct, or a class with trace()");
-    static_assert(!has_base<T>(), "perfloc: the fields of an aggregate with a base class cannot be reflected; make the "
-                                  "base a member, or give the class trace()");
+    static_assert(!std::is_union_v<T>,
+                  "perfloc: a union cannot be a managed object: which member is alive is unknown; "
+                  "use a struct, or a class with trace()");
+    static_assert(!has_base<T>(),
+                  "perfloc: the fields of an aggregate with a base class cannot be reflected; make the "
+                  "base a member, or give the class trace()");
     static_assert(!has_c_array<T>(),
                   "perfloc: the fields of an aggregate with a C array cannot be reflected; use std::array, or give "
                   "trace()");
@@ -152,10 +154,12 @@ void collect_offsets(std::uint32_t base, std::vector<std::uint32_t>& out) {
 
 template <class T>
 consteval bool check_managed() {
-    static_assert(!std::is_const_v<T> && !std::is_reference_v<T>, "perfloc: make<T> takes an object type without const");
+    static_assert(!std::is_const_v<T> && !std::is_reference_v<T>,
+                  "perfloc: make<T> takes an object type without const");
     static_assert(!is_ref<T> && !is_handle<T>, "perfloc: a Ref or Handle is no object of its own; wrap it in a struct");
-    static_assert(std::is_nothrow_destructible_v<T>, "perfloc: the destructor of a managed type must be noexcept: it runs "
-                                                     "when the collector finds the object dead");
+    static_assert(std::is_nothrow_destructible_v<T>,
+                  "perfloc: the destructor of a managed type must be noexcept: it runs "
+                  "when the collector finds the object dead");
     if constexpr (std::is_scalar_v<T> || holds_no_refs<T> || known_ref_free<T> || Traced<T>) {
         static_assert(kind_of<T>() != FieldKind::managed_pointer,
                       "perfloc: a plain pointer to a managed type is not seen by the collector; use perfloc::Ref");
@@ -222,13 +226,15 @@ PERFLOC_COLD Header register_array_type() {
 template <class T>
 PERFLOC_INLINE Header header_for() {
     const Header header = type_header<T>.load(std::memory_order_acquire);
-    if (header == 0) [[unlikely]] return register_object_type<T>();
+    if (header == 0) [[unlikely]]
+        return register_object_type<T>();
     return header;
 }
 template <class T>
 PERFLOC_INLINE Header array_header_for() {
     const Header header = type_header<Array<T>>.load(std::memory_order_acquire);
-    if (header == 0) [[unlikely]] return register_array_type<T>();
+    if (header == 0) [[unlikely]]
+        return register_array_type<T>();
     return header;
 }
 

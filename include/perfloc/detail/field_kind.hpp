@@ -177,7 +177,18 @@ inline constexpr bool known_ref_free<std::monostate> = true;
 
 // --- the kinds -------------------------------------------------------------------------------------------------------
 
-enum class FieldKind { plain, ref, std_array, aggregate, traced, managed_pointer, handle, c_array, array_object, unknown };
+enum class FieldKind {
+    plain,
+    ref,
+    std_array,
+    aggregate,
+    traced,
+    managed_pointer,
+    handle,
+    c_array,
+    array_object,
+    unknown
+};
 
 template <class T>
 consteval bool is_managed();

@@ -32,7 +32,8 @@ PERFLOC_INLINE void take_out(HandleNode& node) noexcept {
 }
 
 PERFLOC_INLINE void check_owner(const HandleNode& node, const char* what) noexcept {
-    if (node.owner != hot.mutator) [[unlikely]] foreign_handle(node, what);
+    if (node.owner != hot.mutator) [[unlikely]]
+        foreign_handle(node, what);
 }
 
 /// A handle to an object that was just allocated in the current region: no look-up.

@@ -63,12 +63,12 @@ struct RegionHot {
     char* cursor = nullptr;  ///< next free byte of the current span (the mutator's hot words hold it while current)
     RegionHot* parent = nullptr;
     char* limit = nullptr;
-    RegionHot* spare = nullptr;     ///< a closed inner region that keeps its first span: the next inner scope
-    char* start = nullptr;          ///< where the first span begins
+    RegionHot* spare = nullptr;  ///< a closed inner region that keeps its first span: the next inner scope
+    char* start = nullptr;       ///< where the first span begins
     LabelCounters* counters = nullptr;
     std::uintptr_t span_bytes = 1;  ///< size of the current span, a power of two; 1 where there is none
-    HandleNode handles;            ///< sentinel of the strong handles into this region
-    std::uint32_t attention = 0;   ///< non-zero: the scope's end looks closer (runtime::Attention)
+    HandleNode handles;             ///< sentinel of the strong handles into this region
+    std::uint32_t attention = 0;    ///< non-zero: the scope's end looks closer (runtime::Attention)
     std::uint32_t index = 0;
     std::uint32_t constructing = 0;  ///< constructors of objects of this region that are running
     Label label = "";

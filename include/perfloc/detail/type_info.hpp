@@ -15,11 +15,11 @@ struct TypeInfo {
     std::uint32_t payload_bytes = 0;  ///< of an object without storage behind it; of an array, the stride of an element
     std::uint32_t alignment = 8;
     bool array = false;
-    bool movable = true;        ///< copying its bytes moves it
+    bool movable = true;         ///< copying its bytes moves it
     bool free_threaded = false;  ///< its destructor may run on the collector thread
     void (*destroy)(void* object, std::uint64_t count) noexcept = nullptr;
-    std::vector<std::uint32_t> ref_offsets;     ///< bytes from the object's (or the element's) start, ascending
-    std::vector<std::string_view> ref_names;    ///< as many; empty views where a field's name is not known
+    std::vector<std::uint32_t> ref_offsets;   ///< bytes from the object's (or the element's) start, ascending
+    std::vector<std::string_view> ref_names;  ///< as many; empty views where a field's name is not known
 };
 
 /// Registers a type; returns the header of an object of it with the count left zero. Thread-safe; the description is

@@ -17,8 +17,8 @@ constexpr std::string_view type_name() {
     constexpr std::string_view raw = raw_type_name<T>();
     constexpr std::string_view rest = raw.substr(before);
     // GCC: "... [with T = X; std::string_view = ...]", Clang: "... [T = X]".
-    constexpr std::size_t end = rest.find("; std::string_view") != rest.npos ? rest.find("; std::string_view")
-                                                                             : rest.size() - 1;
+    constexpr std::size_t end =
+        rest.find("; std::string_view") != rest.npos ? rest.find("; std::string_view") : rest.size() - 1;
     return rest.substr(0, end);
 }
 

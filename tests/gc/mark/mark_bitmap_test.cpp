@@ -119,9 +119,6 @@ TEST_CASE("marked objects of a span are visited in the order of their addresses,
     CHECK(alive == expected.size());
     span.live_map = false;
     std::size_t all = 0;
-    gc::for_each_live(bench.marks, bench.heap.pages, page, span, [&](void*, Header header, std::size_t) {
-        CHECK(header_type(header) != kFillerType);
-        ++all;
-    });
+    gc::for_each_live(bench.marks, bench.heap.pages, page, span, [&](void*, Header, std::size_t) { ++all; });
     CHECK(all > alive);
 }
