@@ -22,7 +22,7 @@ void FullCollection::run(bool move_all) {
     heap_.for_each_open_region([&](Region& region) {
         if (region.nominal_of == nullptr) regions_.push_back(&region);
     });
-    std::reverse(regions_.begin(), regions_.end());  // the root comes last
+    std::rotate(regions_.begin(), regions_.begin() + 1, regions_.end());  // the root was first and comes last
 
     phase_.enter(Phase::mark);
     for (Region* const region : regions_) {

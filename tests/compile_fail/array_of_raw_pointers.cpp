@@ -1,8 +1,6 @@
-// EXPECT: perfloc: a plain pointer to a managed type is not seen by the collector; use perfloc::Ref
+// EXPECT: a plain pointer to a managed type is not seen by the collector; use perfloc::Ref
 #include <perfloc/perfloc.hpp>
-
 struct Node {
     perfloc::Ref<Node> next;
 };
-
-void use() { perfloc::make_array<Node*>(3); }
+void f() { perfloc::make_raw_array<Node*>(3); }

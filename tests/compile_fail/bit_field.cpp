@@ -1,11 +1,8 @@
-// The error is the compiler's; the name of the template beside it says what to do.
-// EXPECT: UseStdArrayOrGiveTrace_BitFieldsBasesAndCArraysCannotBeReflected<Flags>
+// EXPECT: UseStdArrayOrGiveTrace_BitFieldsBasesAndCArraysCannotBeReflected
 #include <perfloc/perfloc.hpp>
-
-struct Flags {
-    perfloc::Ref<Flags> next;
-    unsigned marked : 1;
-    unsigned count : 31;
+struct Node {
+    perfloc::Ref<Node> next;
+    unsigned small : 3;
+    unsigned other : 5;
 };
-
-void use() { perfloc::make<Flags>(); }
+void f() { perfloc::make_raw<Node>(); }

@@ -1,13 +1,10 @@
-// EXPECT: perfloc: a managed class that is not an aggregate says what it refers to
-// EXPECT: Account
+// EXPECT: void trace(perfloc::Tracer&) const, or declare perfloc::holds_no_refs<T>
 #include <perfloc/perfloc.hpp>
-
-class Account {
+class Session {
 public:
-    explicit Account(int balance) : balance_(balance) {}
+    explicit Session(int n) : number_(n) {}
 
 private:
-    int balance_;
+    int number_;
 };
-
-void use() { perfloc::make<Account>(3); }
+void f() { perfloc::make_raw<Session>(1); }

@@ -1,12 +1,7 @@
-// EXPECT: perfloc: a managed object holds a Handle, which is a root and would never die; make the field a perfloc::Ref
-// EXPECT: Owner
+// EXPECT: holds a Handle, which is a root and would never die; make the field a perfloc::Ref
 #include <perfloc/perfloc.hpp>
-
 struct Node {
     perfloc::Ref<Node> next;
+    perfloc::Handle<Node> back;
 };
-struct Owner {
-    perfloc::Handle<Node> node;
-};
-
-void use() { perfloc::make<Owner>(); }
+void f() { perfloc::make_raw<Node>(); }

@@ -1,15 +1,11 @@
-// EXPECT: perfloc: a managed object holds a plain pointer to a managed type
-// EXPECT: Owner
+// EXPECT: make the field a perfloc::Ref
 #include <perfloc/perfloc.hpp>
-
-struct Leaf {
-    int key;
+struct Number {
+    int value;
 };
 template <>
-inline constexpr bool perfloc::managed<Leaf> = true;
-
-struct Owner {
-    const Leaf* leaf;
+inline constexpr bool perfloc::managed<Number> = true;
+struct Holder {
+    Number* number;
 };
-
-void use() { perfloc::make<Owner>(); }
+void f() { perfloc::make_raw<Holder>(); }

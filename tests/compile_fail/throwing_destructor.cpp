@@ -1,10 +1,7 @@
-// EXPECT: perfloc: the destructor of a managed type must be noexcept
-// EXPECT: File
+// EXPECT: the destructor of a managed type must be noexcept
 #include <perfloc/perfloc.hpp>
-
-struct File {
-    int descriptor;
-    ~File() noexcept(false) {}
+struct Node {
+    perfloc::Ref<Node> next;
+    ~Node() noexcept(false) {}
 };
-
-void use() { perfloc::make<File>(); }
+void f() { perfloc::make_raw<Node>(); }

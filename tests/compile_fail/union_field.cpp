@@ -1,14 +1,11 @@
-// EXPECT: perfloc: a union cannot be a managed object
-// EXPECT: Number
+// EXPECT: a union cannot be a managed object
 #include <perfloc/perfloc.hpp>
-
-union Number {
-    int whole;
+union Either {
+    int number;
     float real;
 };
 struct Node {
     perfloc::Ref<Node> next;
-    Number number;
+    Either either;
 };
-
-void use() { perfloc::make<Node>(); }
+void f() { perfloc::make_raw<Node>(); }

@@ -138,11 +138,15 @@ PERFLOC_INLINE std::uintptr_t apart(const void* object, const A& argument) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
-/// Builds an aggregate from arguments that were handed on. Its initial references are checked together: one compare
+/// Builds an aggregate from arguments that were handed on: its references are stored unchecked. build_checked: its initial references are checked together: one compare
 /// says that all are in the object's own span.
 template <class T, class... Args>
-PERFLOC_INLINE T* build_aggregate(void* memory, bool in_current_span, Args&&... args) {
-    T* object = ::new (memory) T{static_cast<Args&&>(args)...};
+PERFLOC_INLINE T* build_aggregate(void* memory, Args&&... args) {
+    return ::new (memory) T{static_cast<Args&&>(args)...};
+}
+template <class T, class... Args>
+PERFLOC_INLINE T* build_checked(void* memory, bool in_current_span, Args&&... args) {
+    T* object = build_aggregate<T>(memory, static_cast<Args&&>(args)...);
     if constexpr ((is_unchecked<std::remove_cvref_t<Args>> || ...)) {
         const std::uintptr_t distance = (apart(memory, args) | ...);
         if (!in_current_span || distance >= hot.span_bytes) [[unlikely]]
@@ -162,17 +166,19 @@ PERFLOC_INLINE T* make_object(Where where, std::size_t extra, Args&&... args) {
     if constexpr (constructs_quietly<T>()) {
         void* const memory = allocate_for<T>(where, bytes, header);
         const bool in_current_span = may_move<T> && std::is_same_v<Where, InCurrent> && bytes <= kLargeBytes;
-        return build_aggregate<T>(memory, in_current_span, hand_on(static_cast<Args&&>(args))...);
+        return build_checked<T>(memory, in_current_span, hand_on(static_cast<Args&&>(args))...);
     } else {
         void* const memory = allocate_for<T>(where, bytes, header);
         Construction construction(where.region(), memory, bytes, header);
         T* object;
         if constexpr (std::is_aggregate_v<T>) {
-            object = build_aggregate<T>(memory, false, hand_on(static_cast<Args&&>(args))...);
+            object = build_aggregate<T>(memory, hand_on(static_cast<Args&&>(args))...);
         } else {
             object = ::new (memory) T(static_cast<Args&&>(args)...);
         }
         construction.finished();
+        // Now that the header says where they are. (Refs of other classes are checked as they are constructed.)
+        if constexpr (std::is_aggregate_v<T>) check_new_object(object);
         if constexpr (!std::is_trivially_destructible_v<T>) add_cleanup(where.region(), object);
         return object;
     }

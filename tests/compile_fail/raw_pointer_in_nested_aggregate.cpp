@@ -1,0 +1,14 @@
+// EXPECT: make the field a perfloc::Ref
+#include <perfloc/perfloc.hpp>
+#include <array>
+struct Node {
+    perfloc::Ref<Node> next;
+};
+struct Inner {
+    std::array<Node*, 2> nodes;
+};
+struct Outer {
+    int number;
+    Inner inner;
+};
+void f() { perfloc::make_raw<Outer>(); }
