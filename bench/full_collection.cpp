@@ -141,13 +141,13 @@ bench::Sample run_perfloc(const Plan& plan) {
 
 // Boehm sweeps when the memory is next allocated. A collection that may be stopped sweeps all that is left before it
 // begins to mark; so one that is stopped just there is the sweeping alone, done by Boehm's own code.
-bench::Clock::time_point sweep_begin, sweep_end;
+double sweep_begin, sweep_end;
 bool swept;
 
 void GC_CALLBACK on_event(GC_EventType event) {
-    if (event == GC_EVENT_START) sweep_begin = bench::Clock::now();
+    if (event == GC_EVENT_START) sweep_begin = bench::now();
     if (event == GC_EVENT_PRE_STOP_WORLD) {
-        sweep_end = bench::Clock::now();
+        sweep_end = bench::now();
         swept = true;
     }
 }
@@ -156,7 +156,7 @@ double finish_sweeping() {
     GC_set_on_collection_event(on_event);
     GC_try_to_collect([] { return static_cast<int>(swept); });
     GC_set_on_collection_event(nullptr);
-    return std::chrono::duration<double>(sweep_end - sweep_begin).count();
+    return sweep_end - sweep_begin;
 }
 
 bench::Sample run_boehm(const Plan& plan) {

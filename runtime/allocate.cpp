@@ -162,9 +162,9 @@ void* allocate_in(RegionHot& hot_region, std::size_t bytes, Header header) {
     if (hot.mutator == nullptr) return allocate_slow(bytes, header);  // which says so
     Region& region = real_region(hot_region);
     if (&region != &hot_region) as_region(hot_region).nominal_bytes += bytes;
-    if (&region == hot.region) return allocate(bytes, header);
     HeapCore& heap = *hot.mutator->heap;
     if (bytes > kLargeBytes) return allocate_large(heap, region, bytes, header);
+    if (&region == hot.region) return allocate(bytes, header);
     void* const object = bump(heap, region, bytes);
     if (object == nullptr) out_of_memory(heap, bytes, header);
     header_of(object) = header;

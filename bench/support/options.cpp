@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "clock.hpp"
 #include "noise.hpp"
 
 namespace bench {
@@ -14,6 +15,7 @@ Options start(int argc, char** argv, const char* title, int default_rounds, std:
     Options options;
     CLI::App app(title);
     app.add_flag("--quick", options.quick, "about ten times smaller, three rounds");
+    app.add_flag("--cpu-time", use_cpu_time, "CPU time instead of wall time for totals, on a machine that others use");
     app.add_option("--rounds", options.rounds, fmt::format("interleaved rounds (default {})", default_rounds))
         ->check(CLI::Range(1, 1000));
     for (const ExtraOption& option : extra) {
@@ -27,6 +29,7 @@ Options start(int argc, char** argv, const char* title, int default_rounds, std:
     if (options.rounds == 0) options.rounds = options.quick ? std::min(3, default_rounds) : default_rounds;
     fmt::print("== {} ==\n", title);
     print_noise_floor();
+    if (use_cpu_time) fmt::print("totals in CPU time\n");
     return options;
 }
 

@@ -1,8 +1,11 @@
-// EXPECT: UseStdArrayOrGiveTrace_BitFieldsBasesAndCArraysCannotBeReflected
+// The error is the compiler's; the name of the template beside it says what to do.
+// EXPECT: UseStdArrayOrGiveTrace_BitFieldsBasesAndCArraysCannotBeReflected<Flags>
 #include <perfloc/perfloc.hpp>
-struct Node {
-    perfloc::Ref<Node> next;
-    unsigned small : 3;
-    unsigned other : 5;
+
+struct Flags {
+    perfloc::Ref<Flags> next;
+    unsigned marked : 1;
+    unsigned count : 31;
 };
-void f() { perfloc::make_raw<Node>(); }
+
+void use() { perfloc::make<Flags>(); }

@@ -1,7 +1,10 @@
-// EXPECT: use std::array, or give
+// EXPECT: perfloc: the fields of an aggregate with a C array cannot be reflected; use std::array, or give trace()
+// EXPECT: Word
 #include <perfloc/perfloc.hpp>
-struct Node {
-    perfloc::Ref<Node> next;
-    char name[16];
+
+struct Word {
+    perfloc::Ref<Word> next;
+    char text[16];
 };
-void f() { perfloc::make_raw<Node>(); }
+
+void use() { perfloc::make<Word>(); }

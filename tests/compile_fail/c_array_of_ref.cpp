@@ -1,7 +1,10 @@
-// EXPECT: use std::array, or give
+// EXPECT: perfloc: the fields of an aggregate with a C array cannot be reflected; use std::array, or give trace()
+// EXPECT: Node
 #include <perfloc/perfloc.hpp>
+
 struct Node {
-    int value;
-    perfloc::Ref<Node> kids[4];
+    perfloc::Ref<Node> children[4];
+    int key;
 };
-void f() { perfloc::make_raw<Node>(); }
+
+void use() { perfloc::make<Node>(); }

@@ -1,10 +1,13 @@
-// EXPECT: void trace(perfloc::Tracer&) const, or declare perfloc::holds_no_refs<T>
+// EXPECT: perfloc: a managed class that is not an aggregate says what it refers to
+// EXPECT: Account
 #include <perfloc/perfloc.hpp>
-class Session {
+
+class Account {
 public:
-    explicit Session(int n) : number_(n) {}
+    explicit Account(int balance) : balance_(balance) {}
 
 private:
-    int number_;
+    int balance_;
 };
-void f() { perfloc::make_raw<Session>(1); }
+
+void use() { perfloc::make<Account>(3); }

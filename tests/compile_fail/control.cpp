@@ -1,86 +1,145 @@
 // EXPECT-SUCCESS
-// What the other cases do wrong, done right: each of their refusals is of the one thing that they change.
+// The control: everything here must compile, so that what fails beside it fails for its own reason.
 #include <perfloc/perfloc.hpp>
+
 #include <array>
-#include <complex>
-#include <memory>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
 #include <optional>
 #include <string>
-#include <unordered_map>
-#include <variant>
+#include <string_view>
+#include <utility>
 #include <vector>
 
-struct Number {
-    int value;
-};
-template <>
-inline constexpr bool perfloc::managed<Number> = true;
+using perfloc::Array;
+using perfloc::Handle;
+using perfloc::Ref;
 
-class Opaque {
-public:
-    int get() const { return number_; }
+enum class Color : std::uint8_t { red, black };
+enum Plain { one, two };
 
-private:
-    int number_ = 0;
+struct Node {
+    Ref<Node> left, right;
+    std::int64_t key;
 };
-template <>
-inline constexpr bool perfloc::holds_no_refs<Opaque> = true;
-
-struct Unmanaged {
-    char text[16];
-};
-enum class Color { red, green };
 
 struct Inner {
-    std::array<perfloc::Ref<Number>, 2> numbers;
+    std::array<Ref<Node>, 2> pair;
     Color color;
 };
-struct Node {
-    perfloc::Ref<Node> next;
-    perfloc::Ref<Number> number;
-    perfloc::Ref<perfloc::Array<int>> array;
-    std::array<perfloc::Ref<Node>, 4> kids;
-    std::array<char, 16> name;
+struct Middle {
     Inner inner;
-    Opaque opaque;
-    std::string text;
-    std::optional<int> maybe;
-    std::variant<int, std::string> either;
-    std::vector<std::string> texts;
-    std::unordered_map<int, double> table;
-    std::unique_ptr<int> owned;
-    std::complex<double> z;
-    const Unmanaged* unmanaged;
-    void (*callback)(Node*);
-    ~Node() {}
+    std::array<Inner, 3> more;
+    double weight;
 };
 
-struct Base {
-    perfloc::Ref<Node> node;
-};
-class Derived : public Base, public Unmanaged {
+class Traced {
 public:
-    explicit Derived(int n) : number_(n) {}
-    void trace(perfloc::Tracer& tracer) const { tracer(node, kids_); }
+    explicit Traced(Node* node) : node_(node) {}
+    Node* node() const { return node_; }
+    void trace(perfloc::Tracer& tracer) const { tracer(node_, others_); }
 
 private:
-    perfloc::Ref<Node> kids_[4];
-    unsigned number_ : 5;
-};
-struct Holder {
-    perfloc::Ref<Base> base;
-    perfloc::Ref<const Node> read;
+    Ref<Node> node_;
+    Ref<Node> others_[4];
 };
 
-void f(Node* n, Derived* derived) {
-    perfloc::make_raw<Node>();
-    perfloc::make_raw<Derived>(1);
-    perfloc::make_raw<Holder>(derived, n);
-    perfloc::make_raw_array<perfloc::Ref<Node>>(3);
-    perfloc::make_raw_array<Inner>(3u);
-    Node* next = n->next;
-    n->next = next;
-    perfloc::Handle<Base> handle(derived);
-    perfloc::Scope scope{"literal"};
-    perfloc::Scope named{perfloc::Label::intern(std::string("made at run time"))};
+class Counter {
+public:
+    void add() { ++count_; }
+
+private:
+    int count_ = 0;
+};
+template <>
+inline constexpr bool perfloc::holds_no_refs<Counter> = true;
+
+struct Foreign;  // never completed here
+
+struct Everything {
+    Ref<Everything> self;
+    Ref<Array<Ref<Node>>> nodes;
+    Ref<Array<char>> text;
+    Ref<const Node> constant;
+    std::array<Ref<Node>, 4> children;
+    std::array<std::array<Ref<Node>, 2>, 2> grid;
+    Middle middle;
+    Traced traced;
+    bool flag;
+    char letter;
+    float real;
+    Color color;
+    Plain plain;
+    std::string name;
+    std::string_view view;
+    std::vector<int> numbers;
+    std::vector<std::string> words;
+    std::optional<int> maybe;
+    std::pair<int, std::string> pair;
+    std::chrono::nanoseconds duration;
+    std::chrono::steady_clock::time_point when;
+    int (*function)(Node*);
+    std::int64_t Node::* member;
+    std::FILE* file;
+    Foreign* foreign;
+    const char* literal;
+    void* opaque;
+    Counter counter;
+};
+
+struct alignas(64) Line {
+    std::array<std::uint64_t, 8> words;
+};
+struct Resource {
+    int descriptor;
+    ~Resource() { descriptor = -1; }
+};
+struct Empty {};
+
+struct Shape {
+    int kind;
+    virtual ~Shape() = default;
+    virtual int area() const { return 0; }
+    void trace(perfloc::Tracer&) const {}
+};
+struct Square : Shape {
+    int side = 1;
+    int area() const override { return side * side; }
+};
+struct Drawing {
+    Ref<Shape> shape;
+};
+
+std::int64_t use(perfloc::Heap& heap) {
+    perfloc::Mutator me(heap);
+    perfloc::Scope s("control");
+    Handle<Node> leaf = perfloc::make<Node>(nullptr, nullptr, 1);
+    Node* raw = perfloc::make_raw<Node>(leaf, leaf->left, 2);
+    Node* left = raw->left;
+    raw->right = left;
+    auto everything = perfloc::make_with<Everything>([&] {
+        return Everything{.self = nullptr, .children = {leaf, raw}, .traced = Traced(raw)};
+    });
+    everything->self = everything;
+    everything->constant = raw;
+    everything->children[1] = leaf;
+    everything->middle.inner.pair[0] = raw;
+    auto traced = perfloc::make<Traced>(raw);
+    auto line = perfloc::make<Line>();
+    auto resource = perfloc::make<Resource>(3);
+    auto empty = perfloc::make<Empty>();
+    auto number = perfloc::make<int>(3);
+    auto text = perfloc::make<std::string>("text");
+    auto nodes = perfloc::make_array<Ref<Node>>(8);
+    auto chars = perfloc::make_array<char>(8, 'x');
+    auto pairs = perfloc::make_array<Inner>(2);
+    Handle<Shape> shape = perfloc::make<Square>();
+    auto drawing = perfloc::make<Drawing>(shape);
+    drawing->shape = perfloc::make_raw<Square>();
+    swap(raw->left, raw->right);
+    std::int64_t sum = traced->node()->key + *number + (*chars)[0] + static_cast<std::int64_t>(text->size());
+    for (Node* n : *nodes) sum += n != nullptr ? n->key : 0;
+    sum += resource->descriptor + static_cast<std::int64_t>(line->words[0] + pairs->size()) + drawing->shape->area();
+    return empty ? sum : 0;
 }

@@ -1,11 +1,15 @@
-// EXPECT: make the field a perfloc::Ref
+// EXPECT: perfloc: a managed object holds a plain pointer to a managed type
+// EXPECT: Owner
 #include <perfloc/perfloc.hpp>
-struct Number {
-    int value;
+
+struct Leaf {
+    int key;
 };
 template <>
-inline constexpr bool perfloc::managed<Number> = true;
-struct Holder {
-    Number* number;
+inline constexpr bool perfloc::managed<Leaf> = true;
+
+struct Owner {
+    const Leaf* leaf;
 };
-void f() { perfloc::make_raw<Holder>(); }
+
+void use() { perfloc::make<Owner>(); }

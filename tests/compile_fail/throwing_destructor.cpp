@@ -1,7 +1,10 @@
-// EXPECT: the destructor of a managed type must be noexcept
+// EXPECT: perfloc: the destructor of a managed type must be noexcept
+// EXPECT: File
 #include <perfloc/perfloc.hpp>
-struct Node {
-    perfloc::Ref<Node> next;
-    ~Node() noexcept(false) {}
+
+struct File {
+    int descriptor;
+    ~File() noexcept(false) {}
 };
-void f() { perfloc::make_raw<Node>(); }
+
+void use() { perfloc::make<File>(); }

@@ -1,11 +1,14 @@
-// EXPECT: a union cannot be a managed object
+// EXPECT: perfloc: a union cannot be a managed object
+// EXPECT: Number
 #include <perfloc/perfloc.hpp>
-union Either {
-    int number;
+
+union Number {
+    int whole;
     float real;
 };
 struct Node {
     perfloc::Ref<Node> next;
-    Either either;
+    Number number;
 };
-void f() { perfloc::make_raw<Node>(); }
+
+void use() { perfloc::make<Node>(); }

@@ -1,7 +1,10 @@
-// EXPECT: a union cannot be a managed object
+// EXPECT: perfloc: a union cannot be a managed object
+// EXPECT: Number
 #include <perfloc/perfloc.hpp>
-union Either {
-    int number;
+
+union Number {
+    int whole;
     float real;
 };
-void f() { perfloc::make_raw<Either>(); }
+
+void use() { perfloc::make<Number>(); }

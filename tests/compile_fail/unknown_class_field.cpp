@@ -1,14 +1,18 @@
-// EXPECT: declare the class free of references with perfloc::holds_no_refs<Field>
+// EXPECT: perfloc: a field of this class might hide references
+// EXPECT: perfloc::holds_no_refs<Field>
+// EXPECT: Counter
 #include <perfloc/perfloc.hpp>
-class Unknown {
+
+class Counter {
 public:
-    int get() const { return number_; }
+    void add() { ++count_; }
 
 private:
-    int number_ = 0;
+    int count_ = 0;
 };
 struct Node {
     perfloc::Ref<Node> next;
-    Unknown unknown;
+    Counter counter;
 };
-void f() { perfloc::make_raw<Node>(); }
+
+void use() { perfloc::make<Node>(); }

@@ -48,6 +48,7 @@ PERFLOC_INLINE void* allocate_for(Where where, std::size_t bytes, Header header)
     if constexpr (!may_move<T>) {
         return allocate_pinned(where.region(), bytes, alignof(T), header);
     } else if constexpr (std::is_same_v<Where, InCurrent>) {
+        if (bytes > kLargeBytes) return allocate_slow(bytes, header);  // known where the size is
         return allocate(bytes, header);
     } else {
         return allocate_in(where.region(), bytes, header);
@@ -178,7 +179,7 @@ PERFLOC_INLINE T* make_object(Where where, std::size_t extra, Args&&... args) {
         }
         construction.finished();
         // Now that the header says where they are. (Refs of other classes are checked as they are constructed.)
-        if constexpr (std::is_aggregate_v<T>) check_new_object(object);
+        if constexpr (std::is_aggregate_v<T> && HoldsRef<T>::value) check_new_object(object);
         if constexpr (!std::is_trivially_destructible_v<T>) add_cleanup(where.region(), object);
         return object;
     }

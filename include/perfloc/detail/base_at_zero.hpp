@@ -21,6 +21,8 @@ template <class Derived, class Base>
 consteval bool base_at_zero() {
     if constexpr (std::is_same_v<std::remove_cv_t<Derived>, std::remove_cv_t<Base>>) {
         return true;
+    } else if constexpr (!requires(const Base* base) { static_cast<const Derived*>(base); }) {
+        return false;  // a virtual base: where it is, is known at run time only
     } else {
         const Derived* derived = &unconstructed<Derived>.object;
         const Base* base = derived;

@@ -11,39 +11,18 @@
 /// trace().
 namespace perfloc::detail {
 
-/// Instantiated before reflection looks at T, so that its name stands beside an error of Boost.PFR's own.
-template <class T>
-struct UseStdArrayOrGiveTrace_BitFieldsBasesAndCArraysCannotBeReflected {
-    static_assert(!std::is_union_v<T>,
-                  "perfloc: a union cannot be a managed object: which member is alive is unknown; "
-                  "use a struct, or a class with trace()");
-    static_assert(!has_base<T>(),
-                  "perfloc: the fields of an aggregate with a base class cannot be reflected; make the "
-                  "base a member, or give the class trace()");
-    static_assert(!has_c_array<T>(),
-                  "perfloc: the fields of an aggregate with a C array cannot be reflected; use std::array, or give "
-                  "trace()");
-    static constexpr bool ok = !std::is_union_v<T> && !has_base<T>() && !has_c_array<T>();
-    static consteval std::size_t fields() { return boost::pfr::tuple_size_v<T>; }
-};
-template <class T>
-using Reflectable = UseStdArrayOrGiveTrace_BitFieldsBasesAndCArraysCannotBeReflected<T>;
-
 template <class Owner, class Field>
 consteval bool check_field();
 
-template <class Owner, std::size_t... I>
-consteval bool check_fields(std::index_sequence<I...>) {
-    return (check_field<Owner, boost::pfr::tuple_element_t<I, Owner>>() && ...);
-}
+template <class Owner>
+struct Fields {
+    template <class Field>
+    struct Bad : std::bool_constant<!check_field<Owner, Field>()> {};
+};
 
 template <class T>
 consteval bool check_aggregate() {
-    if constexpr (Reflectable<T>::ok) {
-        return check_fields<T>(std::make_index_sequence<Reflectable<T>::fields()>{});
-    } else {
-        return false;
-    }
+    return Reflectable<T>::ok && !Reflectable<T>::template any_field<Fields<T>::template Bad>();
 }
 
 template <class Owner, class Field>
@@ -84,7 +63,7 @@ consteval bool movable_by_bytes() {
     } else if constexpr (is_std_array<T>) {
         return movable_by_bytes<typename T::value_type>();
     } else if constexpr (kind_of<T>() == FieldKind::aggregate) {
-        return !any_field<T, NotMovableByBytes>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>{});
+        return !Reflectable<T>::template any_field<NotMovableByBytes>();
     } else {
         return false;
     }
@@ -96,10 +75,41 @@ struct NotMovableByBytes : std::bool_constant<!movable_by_bytes<T>()> {};
 template <class T>
 inline constexpr bool may_move = movable_by_bytes<T>() && alignof(T) <= kWordBytes;
 
-/// Constructing a T runs no code of the user's and cannot throw, once its arguments are evaluated.
+template <class T>
+struct NotPlain;
+
+/// Initialising such a field from an argument runs no code of the user's.
+template <class T>
+consteval bool plain_field() {
+    if constexpr (is_ref<T> || std::is_scalar_v<T> || (known_ref_free<T> && std::is_trivially_copyable_v<T>)) {
+        return true;
+    } else if constexpr (is_std_array<T>) {
+        return plain_field<typename T::value_type>();
+    } else if constexpr (kind_of<T>() == FieldKind::aggregate) {
+        return !any_field<T, NotPlain>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>{});
+    } else {
+        return false;
+    }
+}
+template <class T>
+struct NotPlain : std::bool_constant<!plain_field<T>()> {};
+
+/// No default member initialiser does more than name a value.
+template <class T>
+concept ConstantDefault = requires { typename std::bool_constant<(static_cast<void>(T{}), true)>; };
+
+/// Constructing a T runs no code of the user's and cannot throw, once its arguments are evaluated. law [quiet]: such an
+/// object is never seen half built, and so costs no bookkeeping.
 template <class T>
 consteval bool constructs_quietly() {
-    return std::is_aggregate_v<T> && std::is_trivially_destructible_v<T> && movable_by_bytes<T>() && !relocatable<T>;
+    if constexpr (std::is_scalar_v<T>) {
+        return true;
+    } else if constexpr (std::is_class_v<T> && std::is_aggregate_v<T> && std::is_trivially_destructible_v<T> &&
+                         !holds_no_refs<T> && !Traced<T>) {
+        return plain_field<T>() && ConstantDefault<T>;
+    } else {
+        return false;
+    }
 }
 
 // --- offsets ---------------------------------------------------------------------------------------------------------

@@ -231,28 +231,56 @@ consteval FieldKind kind_of() {
     }
 }
 
-template <class T, template <class> class Predicate, std::size_t... I>
-consteval bool any_field(std::index_sequence<I...>) {
-    return (Predicate<boost::pfr::tuple_element_t<I, T>>::value || ...);
-}
+/// Where reflection looks at T: its name stands beside an error of Boost.PFR's own.
+template <class T>
+struct UseStdArrayOrGiveTrace_BitFieldsBasesAndCArraysCannotBeReflected {
+    static_assert(!std::is_union_v<T>, "perfloc: a union cannot be a managed object: which member is alive is unknown; "
+                                       "use a struct, or a class with trace()");
+    static_assert(!has_base<T>(), "perfloc: the fields of an aggregate with a base class cannot be reflected; make the "
+                                  "base a member, or give the class trace()");
+    static_assert(!has_c_array<T>(),
+                  "perfloc: the fields of an aggregate with a C array cannot be reflected; use std::array, or give "
+                  "trace()");
+    static constexpr bool ok = !std::is_union_v<T> && !has_base<T>() && !has_c_array<T>();
 
-/// T itself holds a Ref, by value, however deep.
+    /// Predicate<Field>::value for some field. False, beside the errors above, for what cannot be reflected.
+    template <template <class> class Predicate>
+    static consteval bool any_field() {
+        if constexpr (ok) {
+            return any_of<Predicate>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>{});
+        } else {
+            return false;
+        }
+    }
+
+private:
+    template <template <class> class Predicate, std::size_t... I>
+    static consteval bool any_of(std::index_sequence<I...>) {
+        return (Predicate<boost::pfr::tuple_element_t<I, T>>::value || ...);
+    }
+};
+template <class T>
+using Reflectable = UseStdArrayOrGiveTrace_BitFieldsBasesAndCArraysCannotBeReflected<T>;
+
+/// T itself holds a Ref, by value, however deep. Follows no pointer and asks no container for its elements, so that a
+/// type may be asked about while it is asked whether it is managed.
 template <class T>
 struct HoldsRef {
     static consteval bool compute() {
-        constexpr FieldKind kind = kind_of<T>();
-        if constexpr (kind == FieldKind::ref || kind == FieldKind::traced) {
+        if constexpr (is_ref<T>) {
             return true;
-        } else if constexpr (kind == FieldKind::std_array) {
+        } else if constexpr (is_std_array<T>) {
             return HoldsRef<typename T::value_type>::value;
-        } else if constexpr (kind == FieldKind::aggregate) {
+        } else if constexpr (!std::is_class_v<T> || holds_no_refs<T>) {
+            return false;
+        } else if constexpr (Traced<T>) {
+            return true;
+        } else if constexpr (std::is_aggregate_v<T> && !std::is_copy_constructible_v<T>) {
             // Whatever holds a Ref cannot be copied: the test spares foreign structures a reflection that may fail.
-            if constexpr (std::is_copy_constructible_v<T> || std::is_union_v<T>) {
-                return false;
-            } else if constexpr (has_c_array<T>() || has_base<T>()) {
+            if constexpr (has_c_array<T>() || has_base<T>()) {
                 return false;
             } else {
-                return any_field<T, HoldsRef>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>{});
+                return Reflectable<T>::template any_field<HoldsRef>();
             }
         } else {
             return false;

@@ -1,0 +1,111 @@
+#include "death/objects.hpp"
+#include "support/catch.hpp"
+
+using perfloc::Handle;
+using perfloc::Heap;
+using perfloc::Mutator;
+using perfloc::Ref;
+using perfloc::Scope;
+
+namespace {
+
+class Revenant;
+struct Grave {
+    Ref<Revenant> of;
+};
+
+/// Its destructor stores it where it would live on: in a managed object, in a handle, in a global handle.
+class Revenant {
+public:
+    Revenant(Grave* grave, Handle<Revenant>* handle, perfloc::GlobalHandle<Revenant>* global)
+        : grave_(grave), handle_(handle), global_(global) {}
+    ~Revenant() {
+        if (grave_) grave_->of = this;
+        if (handle_ != nullptr) *handle_ = this;
+        if (global_ != nullptr) *global_ = perfloc::GlobalHandle<Revenant>(this);
+    }
+    void trace(perfloc::Tracer& tracer) const { tracer(grave_); }
+
+private:
+    Ref<Grave> grave_;
+    Handle<Revenant>* handle_;
+    perfloc::GlobalHandle<Revenant>* global_;
+};
+
+/// What a scope that made a Revenant comes to.
+template <class Make>
+death::Child run_in_scope(perfloc::Collector collector, Make make) {
+    return death::run([&] {
+        perfloc::Options options = death::small_heap();
+        options.collector = collector;
+        Heap heap(options);
+        Mutator me(heap);
+        const Handle<Grave> grave = perfloc::make<Grave>();
+        Handle<Revenant> handle;
+        perfloc::GlobalHandle<Revenant> global;
+        {
+            Scope s("dying");
+            make(grave, handle, global);
+        }
+        if (collector == perfloc::Collector::full) heap.collect_full();
+        ::_exit(7);  // neither handle is to be looked at
+    });
+}
+
+}  // namespace
+
+TEST_CASE("a destructor that stores its object in a managed object aborts and names the type", "[death]") {
+    for (const auto collector : {perfloc::Collector::hinted, perfloc::Collector::full}) {
+        const auto child = run_in_scope(collector, [](const Handle<Grave>& grave, auto&, auto&) {
+            perfloc::make_raw<Revenant>(grave.get(), nullptr, nullptr);
+        });
+        CAPTURE(child.err, child.exit_code());
+        CHECK(child.died_saying({"destructor", "Revenant", "may not resurrect"}));
+    }
+}
+
+TEST_CASE("a destructor that leaves a handle to its object aborts and names the type", "[death]") {
+    for (const auto collector : {perfloc::Collector::hinted, perfloc::Collector::full}) {
+        const auto child = run_in_scope(collector, [](const Handle<Grave>&, Handle<Revenant>& handle, auto&) {
+            perfloc::make_raw<Revenant>(nullptr, &handle, nullptr);
+        });
+        CAPTURE(child.err, child.exit_code());
+        CHECK(child.died_saying({"destructor", "Revenant", "may not resurrect"}));
+    }
+}
+
+TEST_CASE("a destructor that leaves a global handle to its object aborts and names the type", "[death]") {
+    for (const auto collector : {perfloc::Collector::hinted, perfloc::Collector::full}) {
+        const auto child =
+            run_in_scope(collector, [](const Handle<Grave>&, auto&, perfloc::GlobalHandle<Revenant>& global) {
+                perfloc::make_raw<Revenant>(nullptr, nullptr, &global);
+            });
+        CAPTURE(child.err, child.exit_code());
+        CHECK(child.died_saying({"destructor", "Revenant", "may not resurrect"}));
+    }
+}
+
+TEST_CASE("a destructor may use a handle to its object while it runs", "[death]") {
+    struct Careful {
+        std::int64_t* seen;
+        explicit Careful(std::int64_t* to) : seen(to) {}
+        ~Careful() {
+            const Handle<Careful> self(this);
+            ++*self->seen;
+        }
+        void trace(perfloc::Tracer&) const {}
+    };
+    const auto child = death::run([] {
+        Heap heap(death::small_heap());
+        Mutator me(heap);
+        std::int64_t seen = 0;
+        {
+            Scope s("dying");
+            perfloc::make_raw<Careful>(&seen);
+        }
+        return seen == 1 ? 0 : 1;
+    });
+    CAPTURE(child.err);
+    CHECK(child.exit_code() == 0);
+    CHECK(child.perfloc_lines().empty());
+}
