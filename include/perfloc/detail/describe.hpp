@@ -86,7 +86,7 @@ consteval bool plain_field() {
     } else if constexpr (is_std_array<T>) {
         return plain_field<typename T::value_type>();
     } else if constexpr (kind_of<T>() == FieldKind::aggregate) {
-        return !any_field<T, NotPlain>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>{});
+        return !Reflectable<T>::template any_field<NotPlain>();
     } else {
         return false;
     }
