@@ -21,8 +21,8 @@ struct ExtraOption {
     int* value;
 };
 
-// Reads --quick, --rounds, --cpu-time and what the bench adds; exits on --help and on errors. Prints the bench's title and the
-// noise floor of the machine at this moment, since every figure below it is to be read beside that.
+// Reads --quick, --rounds, --cpu-time and what the bench adds; exits on --help and on errors. Prints the bench's title
+// and the noise floor of the machine at this moment, since every figure below it is to be read beside that.
 Options start(int argc, char** argv, const char* title, int default_rounds,
               std::initializer_list<ExtraOption> extra = {});
 

@@ -10,8 +10,8 @@
 namespace bench {
 
 // glibc's allocator. Called through pointers that were looked up in glibc itself, since Debian's libmimalloc replaces
-// malloc, and even __libc_malloc, in every program that is linked with it. A call through a pointer costs what a call of
-// a shared library's function costs anyway.
+// malloc, and even __libc_malloc, in every program that is linked with it. A call through a pointer costs what a call
+// of a shared library's function costs anyway.
 struct Glibc {
     static constexpr const char* kName = "malloc";
     static void* allocate(std::size_t bytes) { return malloc_(bytes); }

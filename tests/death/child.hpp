@@ -5,12 +5,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <initializer_list>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 extern "C" [[gnu::weak]] void __gcov_dump();  // there only in a build that counts lines
@@ -86,7 +89,8 @@ Child run(Body&& body) {
     ::close(ends[1]);
     Child child;
     char buffer[4096];
-    for (ssize_t n = 0; (n = ::read(ends[0], buffer, sizeof buffer)) > 0;) child.err.append(buffer, static_cast<std::size_t>(n));
+    for (ssize_t n = 0; (n = ::read(ends[0], buffer, sizeof buffer)) > 0;)
+        child.err.append(buffer, static_cast<std::size_t>(n));
     ::close(ends[0]);
     while (::waitpid(pid, &child.status, 0) < 0 && errno == EINTR) {
     }

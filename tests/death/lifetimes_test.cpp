@@ -95,7 +95,9 @@ TEST_CASE("handles that outlive their mutator read null and are reported in one 
         Mutator me(heap);
         const perfloc::Handle<Leaf> copy = local;  // a null handle belongs to nobody
         local = perfloc::make<Leaf>(nullptr, 3);
-        return !copy && local->value == 3 && heap.verify().ok() ? 0 : 3;
+        const bool right = !copy && local->value == 3 && heap.verify().ok();
+        local.reset();
+        return right ? 0 : 3;
     });
     CAPTURE(child.err);
     CHECK(child.exit_code() == 0);

@@ -14,8 +14,8 @@ TEST_CASE("a scope that is destroyed before an inner one aborts and names both",
     const auto child = death::run([] {
         Heap heap(death::small_heap());
         Mutator me(heap);
-        std::optional<Scope> outer(std::in_place, "the outer one");
-        std::optional<Scope> inner(std::in_place, "the inner one");
+        std::optional<Scope> outer(std::in_place, perfloc::Label("the outer one"));
+        std::optional<Scope> inner(std::in_place, perfloc::Label("the inner one"));
         outer.reset();
     });
     CAPTURE(child.err);
@@ -28,8 +28,8 @@ TEST_CASE("a scope that is destroyed out of order aborts under the baseline too"
         options.collector = perfloc::Collector::full;
         Heap heap(options);
         Mutator me(heap);
-        std::optional<Scope> outer(std::in_place, "the outer one");
-        std::optional<Scope> inner(std::in_place, "the inner one");
+        std::optional<Scope> outer(std::in_place, perfloc::Label("the outer one"));
+        std::optional<Scope> inner(std::in_place, perfloc::Label("the inner one"));
         outer.reset();
     });
     CAPTURE(child.err);
@@ -40,7 +40,7 @@ TEST_CASE("a scope that is destroyed on a thread without a mutator aborts and is
     const auto child = death::run([] {
         Heap heap(death::small_heap());
         Mutator me(heap);
-        std::optional<Scope> scope(std::in_place, "a wanderer");
+        std::optional<Scope> scope(std::in_place, perfloc::Label("a wanderer"));
         std::thread([&] { scope.reset(); }).join();
     });
     CAPTURE(child.err);
@@ -74,7 +74,7 @@ TEST_CASE("a scope that ends while a constructor of its own object runs aborts a
     const auto child = death::run([] {
         Heap heap(death::small_heap());
         Mutator me(heap);
-        std::optional<Scope> scope(std::in_place, "under construction");
+        std::optional<Scope> scope(std::in_place, perfloc::Label("under construction"));
         perfloc::make<Ender>(scope);
     });
     CAPTURE(child.err);
@@ -85,7 +85,7 @@ TEST_CASE("a detached scope that ends while a constructor of its own object runs
     const auto child = death::run([] {
         Heap heap(death::small_heap());
         Mutator me(heap);
-        auto scope = std::make_unique<DetachedScope>(heap, "under construction");
+        auto scope = std::make_unique<DetachedScope>(heap, perfloc::Label("under construction"));
         perfloc::make_raw_in<DetachedEnder>(*scope, scope);
     });
     CAPTURE(child.err);
@@ -96,7 +96,7 @@ TEST_CASE("a detached scope that is destroyed while it is entered aborts and is 
     const auto child = death::run([] {
         Heap heap(death::small_heap());
         Mutator me(heap);
-        auto scope = std::make_unique<DetachedScope>(heap, "a request");
+        auto scope = std::make_unique<DetachedScope>(heap, perfloc::Label("a request"));
         DetachedScope::Enter in(*scope);
         scope.reset();
     });
@@ -107,7 +107,7 @@ TEST_CASE("a detached scope that is destroyed while it is entered aborts and is 
 TEST_CASE("a detached scope that is destroyed on a thread without a mutator aborts and is named", "[death]") {
     const auto child = death::run([] {
         Heap heap(death::small_heap());
-        auto scope = std::make_unique<DetachedScope>(heap, "a request");
+        auto scope = std::make_unique<DetachedScope>(heap, perfloc::Label("a request"));
         scope.reset();
     });
     CAPTURE(child.err);
@@ -120,8 +120,8 @@ TEST_CASE("a detached scope that is left while a scope is open in it aborts and 
         Mutator me(heap);
         DetachedScope request(heap, "a request");
         std::optional<Scope> inner;
-        std::optional<DetachedScope::Enter> in(request);
-        inner.emplace("opened inside");
+        auto in = std::make_unique<DetachedScope::Enter>(request);
+        inner.emplace(perfloc::Label("opened inside"));
         in.reset();
     });
     CAPTURE(child.err);

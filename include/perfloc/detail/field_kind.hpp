@@ -95,16 +95,12 @@ constexpr std::size_t flat_count() {
     }
 }
 
-/// Field number I is a C array: braces around two of its elements leave room for N - I - 2 more initialisers and not for
-/// N - I - 1, since without braces each element counts.
+/// A C array begins at initialiser number I: braces around two of its elements are accepted and stand for all of them, so
+/// that less room is left behind them than behind any other field's.
 template <class T, std::size_t N, std::size_t I>
 constexpr bool c_array_at() {
-    if constexpr (I + 2 > N) {
-        return false;
-    } else {
-        return takes_nested_pair<T>(std::make_index_sequence<I>{}, std::make_index_sequence<N - I - 2>{}) &&
-               !takes_nested_pair<T>(std::make_index_sequence<I>{}, std::make_index_sequence<N - I - 1>{});
-    }
+    return takes_nested_pair<T>(std::make_index_sequence<I>{}, std::index_sequence<>{}) &&
+           !takes_nested_pair<T>(std::make_index_sequence<I>{}, std::make_index_sequence<N - I - 1>{});
 }
 template <class T, std::size_t N, std::size_t... I>
 constexpr bool c_array_among(std::index_sequence<I...>) {
