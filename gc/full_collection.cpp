@@ -18,11 +18,7 @@ void FullCollection::run(bool move_all) {
     detail::Stopwatch part;
     report_ = {};
     report_.before_bytes = heap_.pool.used_bytes();
-    regions_.clear();
-    heap_.for_each_open_region([&](Region& region) {
-        if (region.nominal_of == nullptr) regions_.push_back(&region);
-    });
-    std::rotate(regions_.begin(), regions_.begin() + 1, regions_.end());  // the root was first and comes last
+    find_regions();
 
     phase_.enter(Phase::mark);
     for (Region* const region : regions_) {
@@ -51,6 +47,14 @@ void FullCollection::run(bool move_all) {
     heap_.last_full = report_;
     heap_.totals.full_collections += 1;
     heap_.pauses.record(PauseCause::full, whole.elapsed(), report_.before_bytes, report_.live_bytes, Label("(heap)"));
+}
+
+void FullCollection::find_regions() {
+    regions_.clear();
+    heap_.for_each_open_region([&](Region& region) {
+        if (region.nominal_of == nullptr) regions_.push_back(&region);
+    });
+    std::rotate(regions_.begin(), regions_.begin() + 1, regions_.end());  // the root was first and comes last
 }
 
 void FullCollection::mark() {
@@ -87,9 +91,13 @@ void FullCollection::destroy() {
     for (Region* const region : regions_) detail::retire_cursors(heap_, *region);
     const bool attached = detail::hot.mutator != nullptr && detail::hot.mutator->heap == &heap_;
     if (attached) detail::load_hot(*heap_.current_region());
+    heap_.whole_heap_destroys = true;
     run_destructors(heap_, dead);
+    heap_.whole_heap_destroys = false;
     if (attached) detail::store_hot();
+    find_regions();  // destructors may have begun and ended scopes
     for (Region* const region : regions_) {
+        detail::stamp_absorbed(heap_, *region);
         detail::write_tops(heap_, *region);
         check_no_resurrection(heap_, marks_, *region);
     }

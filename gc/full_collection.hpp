@@ -20,6 +20,7 @@ public:
     void run(bool move_all);
 
 private:
+    void find_regions();
     void mark();
     void clear_weak_handles();
     void destroy();

@@ -20,6 +20,18 @@ namespace perfloc {
 
 using detail::Region;
 
+namespace {
+
+/// The mutator's scope: the innermost one where it is this thread's; another thread's hot words are not to be read.
+const Region& innermost_known(const detail::HeapCore& heap) {
+    const detail::MutatorCore& mutator = *heap.mutator;
+    if (mutator.nominal_top != nullptr) return *mutator.nominal_top;
+    if (detail::hot.mutator == &mutator) return detail::as_region(*detail::hot.region);
+    return *mutator.outermost;
+}
+
+}  // namespace
+
 Heap::Heap(const Options& options)
     : core_(std::make_unique<detail::HeapCore>(options)), root_(std::make_unique<RootScope>(*core_->root)) {
     core_->collector = gc::make_collector(*core_);
@@ -28,7 +40,7 @@ Heap::Heap(const Options& options)
 Heap::~Heap() {
     detail::HeapCore& heap = *core_;
     PERFLOC_CHECK(heap.mutator == nullptr, "a Heap is destroyed under an attached mutator (in scope \"{}\")",
-                  detail::LabelTable::name(detail::hot.region->label));
+                  detail::LabelTable::name(innermost_known(heap).label));
     PERFLOC_CHECK(heap.first_detached == nullptr, "a Heap is destroyed while detached scope \"{}\" is open",
                   detail::LabelTable::name(heap.first_detached->label));
     std::uint64_t lost = 0;
@@ -44,6 +56,7 @@ Heap::~Heap() {
         detail::report(fmt::format("{} global {} outlived the heap; they read null from now on", lost,
                                    lost == 1 ? "handle" : "handles"));
     }
+    const detail::StandInMutator stand_in(heap);
     // The root's scope ends at last: all that is in it is dead.
     gc::MarkBitmap marks(heap.memory);
     gc::condemn_spans(heap, marks, *heap.root);
@@ -62,7 +75,13 @@ void Heap::collect_full() {
     if (!attached && heap.mutator != nullptr) {
         throw AttachError("perfloc: collect_full() by a thread that is not the heap's mutator");
     }
-    if (!attached) return heap.collector->collect_full();
+    if (!attached) {
+        const detail::StandInMutator stand_in(heap);
+        detail::store_hot();
+        heap.collector->collect_full();
+        detail::load_hot(*heap.root);
+        return;
+    }
     Region& current = *heap.current_region();
     detail::store_hot();
     heap.mutator->bytes_at_last_poll = heap.totals.span_bytes;
@@ -71,6 +90,9 @@ void Heap::collect_full() {
 }
 
 VerifyReport Heap::verify() const {
+    if (core_->mutator != nullptr && core_->mutator != detail::hot.mutator) {
+        throw AttachError("perfloc: verify() by a thread that is not the heap's mutator");
+    }
     if (detail::hot.mutator != nullptr && detail::hot.mutator->heap == core_.get()) detail::store_hot();
     return core_->collector->verify();
 }

@@ -34,7 +34,10 @@ void find_roots(HeapCore& heap, const MarkBitmap& marks, Region& ended, Region& 
         }
         void* const target = incoming.slot->load(std::memory_order_relaxed);
         if (owner == &ended || target == nullptr || heap.pages.region_at(target) != ended.index) return;
-        *next++ = {incoming.slot, nullptr, owner};
+        // A destructor ended this scope: where the survivors of the one that it dies in go is not known yet, so what
+        // they refer to goes furthest out.
+        const bool condemned = heap.regions.state(*owner) == RegionState::condemned;
+        *next++ = {incoming.slot, nullptr, condemned ? heap.root : owner};
     });
     roots.resize(static_cast<std::size_t>(next - roots.data()));
     for_each_handle(ended.handles, [&](HandleNode& node) { roots.push_back({nullptr, &node, &enclosing}); });
@@ -57,7 +60,7 @@ void find_roots(HeapCore& heap, const MarkBitmap& marks, Region& ended, Region& 
         for (Root& root : roots) root.destination = heap.root;
     } else if (!same) {
         // The root's depth is 0, and in one lineage the key ascends with the depth.
-        std::stable_sort(roots.begin(), roots.end(), [&](const Root& a, const Root& b) {
+        std::sort(roots.begin(), roots.end(), [&](const Root& a, const Root& b) {
             return RegionTable::depth_of(key(a.destination)) < RegionTable::depth_of(key(b.destination));
         });
     }

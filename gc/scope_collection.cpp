@@ -20,10 +20,13 @@ ScopeReport ScopeCollection::run(Region& ended, Region& enclosing) {
     report.allocated_bytes = detail::allocated_bytes(heap_, ended);
     // A scope that never allocated may still be named: by nothing alive.
     PauseCause cause = PauseCause::promotion;
+    bool promoted = false;
     if (inline_is_possible(ended, report.allocated_bytes)) {
         find_roots(heap_, marks_, ended, enclosing, roots_);
-        promote(ended, report);
-    } else {
+        promoted = room_for_copies(report.allocated_bytes);
+        if (promoted) promote(ended, report);
+    }
+    if (!promoted) {
         detail::stamp_absorbed(heap_, ended);
         detail::retire_cursors(heap_, ended);
         heap_.regions.close(ended, RegionState::condemned);
@@ -47,7 +50,7 @@ ScopeReport ScopeCollection::run(Region& ended, Region& enclosing) {
     return report;
 }
 
-/// Small enough for the budget at its worst, nothing fixed in it, and room for all of it outside.
+/// Small enough for the budget at its worst, and nothing fixed in it.
 bool ScopeCollection::inline_is_possible(const Region& ended, std::uint64_t bytes) const {
     EndedScope scope{.bytes = bytes, .has_cleanups = !ended.cleanups.empty(), .has_fixtures = !ended.large.empty()};
     if (scope.has_cleanups || scope.has_fixtures || ended.absorbed != nullptr) return false;
@@ -55,8 +58,14 @@ bool ScopeCollection::inline_is_possible(const Region& ended, std::uint64_t byte
     for_each_span(heap_, ended, [&](std::uint32_t, const Span& span) {
         if (span.kind != detail::SpanKind::movable || span.pins != 0) scope.has_fixtures = true;
     });
-    constexpr std::size_t kSlack = 8 * detail::kBlockBytes;  // the last spans of as many destinations
-    return !scope.has_fixtures && heap_.pool.has_room(bytes + kSlack);
+    return !scope.has_fixtures;
+}
+
+/// Each destination's last span may be left nearly empty. The roots come by destination.
+bool ScopeCollection::room_for_copies(std::uint64_t bytes) {
+    std::size_t destinations = 1;
+    for (std::size_t i = 1; i < roots_.size(); ++i) destinations += roots_[i].destination != roots_[i - 1].destination;
+    return heap_.pool.has_room(bytes + bytes / 4 + destinations * detail::kBlockBytes);
 }
 
 void ScopeCollection::promote(Region& ended, ScopeReport& report) {

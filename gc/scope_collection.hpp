@@ -21,6 +21,7 @@ public:
 
 private:
     bool inline_is_possible(const Region& ended, std::uint64_t bytes) const;
+    bool room_for_copies(std::uint64_t bytes);
     void promote(Region& ended, ScopeReport& report);
     void mark(Region& ended);
     void clear_weak_handles(Region& ended);

@@ -20,6 +20,11 @@ namespace {
 /// A scope that is not listened to has no memory of its own.
 Region& real_region(RegionHot& region) {
     Region& r = as_region(region);
+    if (!hot.mutator->heap->owns(r)) {
+        throw AttachError(
+            fmt::format("perfloc: an object is made in scope \"{}\" of another heap than this thread's mutator's",
+                        LabelTable::name(r.label)));
+    }
     return r.nominal_of != nullptr ? *r.nominal_of : r;
 }
 
@@ -135,11 +140,13 @@ void retire_cursors(HeapCore& heap, Region& region) {
 }
 
 void out_of_memory(HeapCore& heap, std::size_t bytes, Header header) {
+    const RegionHot* innermost = hot.region;
+    if (heap.mutator != nullptr && heap.mutator->nominal_top != nullptr) innermost = heap.mutator->nominal_top;
     const std::uint64_t since = heap.mutator != nullptr ? heap.totals.span_bytes - heap.mutator->bytes_at_last_poll : 0;
     throw OutOfMemory(
         fmt::format("perfloc: out of memory: {} bytes for {} in scope \"{}\"; {} bytes committed of a limit of {}, "
                     "{} used by open scopes, {} bytes since the last poll of this mutator",
-                    bytes, type_info(header_type(header)).name, LabelTable::name(hot.region->label),
+                    bytes, type_info(header_type(header)).name, LabelTable::name(innermost->label),
                     heap.pool.committed_bytes(), heap.pool.limit_bytes(), heap.pool.used_bytes(), since));
 }
 
@@ -184,7 +191,8 @@ void* allocate_pinned(RegionHot& hot_region, std::size_t bytes, std::size_t alig
     if (bytes + slack > kLargeBytes) {
         // A large object starts its span; an over-aligned one needs a filler before its header.
         if (slack == 0) return allocate_large(heap, region, bytes, header);
-        char* const start = static_cast<char*>(allocate_large(heap, region, bytes + slack, header)) - kHeaderBytes;
+        char* const start =
+            static_cast<char*>(allocate_large(heap, region, bytes + slack - kHeaderBytes, header)) - kHeaderBytes;
         header_of(start + kHeaderBytes) = make_header(kFillerType, (slack - kHeaderBytes) / kWordBytes);
         return place(start + slack - kHeaderBytes, header);
     }

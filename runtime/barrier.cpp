@@ -14,9 +14,12 @@ namespace perfloc::detail {
 namespace {
 
 [[noreturn]] PERFLOC_COLD void bad_target(const void* slot, const void* target) {
-    fail_with(
-        "a Ref at {} is given {}, which is in another heap or in none: a Ref refers to managed objects of its own heap",
-        slot, target);
+    if (in_any_heap(target)) {
+        fail_with("a Ref at {} is given {}, a {} in another heap: a Ref refers to managed objects of its own heap",
+                  slot, target, type_name_at(target));
+    }
+    fail_with("a Ref at {} is given {}, which is in no heap: a Ref refers to managed objects of its own heap", slot,
+              target);
 }
 
 /// The slot is in no page of this mutator's heap: an aggregate on the stack, where a Ref is a plain pointer, or misuse.
@@ -41,8 +44,8 @@ PERFLOC_INLINE void record_between(HeapCore& heap, std::atomic<void*>& slot, voi
     RegionRecord& to_record = heap.regions.record(to);
     const auto state = static_cast<RegionState>(to_record.state);
     PERFLOC_CHECK(state == RegionState::open || state == RegionState::condemned,
-                  "a Ref is given a raw pointer to {} into a scope that has ended (law [raw])",
-                  static_cast<const void*>(target));
+                  "a Ref is given a raw pointer to {} into scope \"{}\", which has ended (law [raw])",
+                  static_cast<const void*>(target), LabelTable::name(heap.regions.at(to).label));
     Region& region = heap.regions.at(to);
     region.incoming.add(heap.chunks, {&slot, heap.pages.span_at(&slot).generation});
     // Read before written: these seldom change, and a row of records would wait for each other's stores.

@@ -32,6 +32,10 @@ HeapCore& heap_of(const Region& region, const char* what) {
         throw ScopeError(fmt::format("perfloc: detached scope \"{}\" is {} on a thread without a mutator",
                                      LabelTable::name(region.label), what));
     }
+    if (!hot.mutator->heap->owns(region)) {
+        throw ScopeError(
+            fmt::format("perfloc: detached scope \"{}\" of another heap is {}", LabelTable::name(region.label), what));
+    }
     return *hot.mutator->heap;
 }
 
@@ -55,7 +59,7 @@ ScopeReport end_checked(HeapCore& heap, Region& region) {
         region.counters->slow_ended += 1;
         region.counters->slow_bytes += region.nominal_bytes;
         region.counters->kept += 1;
-        report.allocated_bytes = report.promoted_bytes = region.nominal_bytes;
+        report.allocated_bytes = report.promoted_bytes = region.nominal_bytes;  // all of it survives, by a merge
         heap.regions.recycle(region);
         return report;
     }
@@ -71,10 +75,10 @@ ScopeReport end_checked(HeapCore& heap, Region& region) {
 }  // namespace
 
 Region& open_detached(HeapCore& heap, const Label& label) {
-    Region* region = heap.regions.create(heap.regions.new_lineage() + 1, heap.root);
+    Region* region = heap.regions.create(RegionTable::kOwnLineage + 1, heap.root);
     if (region == nullptr) {
         heap.pool.consolidate();
-        region = heap.regions.create(heap.regions.new_lineage() + 1, heap.root);
+        region = heap.regions.create(RegionTable::kOwnLineage + 1, heap.root);
     }
     if (region == nullptr) {
         throw OutOfMemory(fmt::format("perfloc: no room for one more scope (\"{}\"): {} regions are in use",
@@ -84,10 +88,7 @@ Region& open_detached(HeapCore& heap, const Label& label) {
     region->counters = &heap.labels.find(label);
     region->attention = kAlways;
     region->detached = true;
-    if (!heap.listens()) {
-        const bool attached = hot.mutator != nullptr && hot.mutator->heap == &heap;
-        region->nominal_of = attached ? hot.mutator->outermost : heap.root;
-    }
+    if (!heap.listens()) region->nominal_of = heap.root;
     link_detached(heap, *region);
     return *region;
 }
@@ -102,6 +103,8 @@ void abandon_detached(RegionHot* hot_region) noexcept {
     Region* const region = static_cast<Region*>(hot_region);
     if (const std::string why = refusal(region); !why.empty()) fail(why.substr(std::string_view("perfloc: ").size()));
     PERFLOC_CHECK(hot.mutator != nullptr, "detached scope \"{}\" is ended on a thread without a mutator",
+                  LabelTable::name(region->label));
+    PERFLOC_CHECK(hot.mutator->heap->owns(*region), "detached scope \"{}\" is ended by a mutator of another heap",
                   LabelTable::name(region->label));
     end_checked(*hot.mutator->heap, *region);
 }

@@ -1,6 +1,7 @@
 #include "runtime/handles.hpp"
 #include "runtime/check.hpp"
 #include "runtime/heap_core.hpp"
+#include "runtime/type_table.hpp"
 
 #include <perfloc/detail/handle_list.hpp>
 
@@ -18,7 +19,8 @@ Region& region_for(void* object, const char* what) {
     const std::uint32_t index = heap.regions.resolve(heap.pages.region_at(object));
     const RegionState state = heap.regions.state(index);
     PERFLOC_CHECK(state == RegionState::open || state == RegionState::condemned,
-                  "{} is made from a raw pointer to {} into a scope that has ended (law [raw])", what, object);
+                  "{} is made from a raw pointer to {} into scope \"{}\", which has ended (law [raw])", what, object,
+                  LabelTable::name(heap.regions.at(index).label));
     return heap.regions.at(index);
 }
 
@@ -84,8 +86,10 @@ void pin_object(void* object) noexcept { ++hot.mutator->heap->pages.span_at(obje
 void unpin_object(void* object) noexcept { --hot.mutator->heap->pages.span_at(object).pins; }
 
 void foreign_handle(const HandleNode& node, const char* what) noexcept {
-    fail_with("a Handle to {} is {} by another mutator than the one that made it: use a GlobalHandle between threads",
-              node.object, what);
+    fail_with(
+        "a Handle to {}, of type {}, is {} by another mutator than the one that made it: use a GlobalHandle between "
+        "threads",
+        node.object, type_name_at(node.object), what);
 }
 
 std::uint64_t lose_handles(HeapCore& heap, HandleNode& sentinel, bool global) {

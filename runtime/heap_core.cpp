@@ -77,7 +77,7 @@ HeapCore::HeapCore(const Options& wanted)
     TickClock::calibrate();
     options.reserve = memory.bytes();
     options.commit = memory.in_steps() ? Commit::in_steps : Commit::on_demand;
-    root = regions.create(regions.new_lineage(), nullptr);
+    root = regions.create(RegionTable::kOwnLineage, nullptr);
     PERFLOC_CHECK(root != nullptr && root->index == kRootRegion, "internal: the root region is not region 1");
     root->label = Label("(root)");
     root->attention = kAlways;

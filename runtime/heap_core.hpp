@@ -68,6 +68,10 @@ struct HeapCore {
     std::mutex global_handles;         ///< guards every region's lists of global handles
     std::size_t collect_above = 0;     ///< used bytes above which a poll collects the whole heap
     bool safepoint_due = false;
+    bool whole_heap_destroys = false;  ///< destructors of a full collection run: scopes that end meanwhile merge
+
+    /// The region is one of this heap's.
+    bool owns(const Region& region) const { return &regions.at(region.index) == &region; }
 
     /// While destructors of a dying set run: a store of a dying object outside the set aborts.
     bool (*is_dying)(const HeapCore&, const void* object) = nullptr;

@@ -70,8 +70,9 @@ std::vector<LabelStats> LabelTable::report() const {
         stats.begun = stats.ended;
         all.push_back(std::move(stats));
     }
-    std::stable_sort(all.begin(), all.end(),
-                     [](const LabelStats& a, const LabelStats& b) { return a.allocated_bytes > b.allocated_bytes; });
+    std::sort(all.begin(), all.end(), [](const LabelStats& a, const LabelStats& b) {
+        return a.allocated_bytes != b.allocated_bytes ? a.allocated_bytes > b.allocated_bytes : a.name < b.name;
+    });
     return all;
 }
 

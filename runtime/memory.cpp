@@ -66,7 +66,7 @@ bool strict_overcommit() { return read_number("/proc/sys/vm/overcommit_memory", 
 
 Memory::Memory(std::size_t bytes, Commit commit, const std::array<AreaShape, kAreas>& shapes) : shapes_(shapes) {
     in_steps_ = commit == Commit::in_steps || (commit == Commit::automatic && strict_overcommit());
-    const std::size_t asked = round_up(std::max(bytes, kLeastReservation), kBlockBytes);
+    const std::size_t asked = round_up(std::clamp(bytes, kLeastReservation, kMostReservation), kBlockBytes);
     for (std::size_t size = asked;; size = round_up(size / 2, kBlockBytes)) {
         if (try_reserve(size, shapes)) break;
         if (size / 2 < kLeastReservation) {

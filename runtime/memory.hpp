@@ -38,6 +38,8 @@ struct AreaShape {
 
 /// The ladder's last rung.
 inline constexpr std::size_t kLeastReservation = 1024 * 1024;
+/// Page numbers have 32 bits.
+inline constexpr std::size_t kMostReservation = std::size_t{1} << 43;
 
 /// Reserves, commits, gives back and counts every system call for memory. Not thread-safe.
 class Memory {

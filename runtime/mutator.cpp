@@ -36,6 +36,20 @@ void set_hot(HeapCore& heap, MutatorCore& mutator) {
 
 }  // namespace
 
+StandInMutator::StandInMutator(HeapCore& heap)
+    : heap_(heap), before_(hot), core_(new MutatorCore{.heap = &heap, .outermost = heap.root}) {
+    if (before_.mutator != nullptr) store_hot();
+    heap.mutator = core_;
+    set_hot(heap, *core_);
+}
+
+StandInMutator::~StandInMutator() {
+    store_hot();
+    heap_.mutator = nullptr;
+    delete core_;
+    hot = before_;
+}
+
 MutatorCore* attach(HeapCore& heap) {
     if (hot.mutator != nullptr) {
         throw AttachError(hot.mutator->heap == &heap
@@ -45,7 +59,7 @@ MutatorCore* attach(HeapCore& heap) {
     if (heap.mutator != nullptr) {
         throw AttachError("perfloc: the heap has a mutator: this version runs one at a time");
     }
-    Region* const outermost = heap.regions.create(heap.regions.new_lineage() + 1, heap.root);
+    Region* const outermost = heap.regions.create(RegionTable::kOwnLineage + 1, heap.root);
     if (outermost == nullptr) throw OutOfMemory("perfloc: no room for a mutator's outermost scope");
     auto* const mutator = new MutatorCore;
     outermost->label = Label("(mutator)");

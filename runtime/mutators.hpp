@@ -1,5 +1,7 @@
 #pragma once
 
+#include <perfloc/detail/hot.hpp>
+
 namespace perfloc::detail {
 
 struct HeapCore;
@@ -7,6 +9,21 @@ struct MutatorCore;
 
 /// The calling thread becomes the heap's mutator. Throws AttachError.
 MutatorCore* attach(HeapCore& heap);
+/// Makes the calling thread the mutator of a heap that has none, in its root scope, while it lives: for destructors that run
+/// without one. The thread may be attached to another heap.
+class StandInMutator {
+public:
+    explicit StandInMutator(HeapCore& heap);
+    ~StandInMutator();
+    StandInMutator(const StandInMutator&) = delete;
+    StandInMutator& operator=(const StandInMutator&) = delete;
+
+private:
+    HeapCore& heap_;
+    Hot before_;
+    MutatorCore* core_;
+};
+
 /// Ends the outermost scope; handles that are left read null.
 void detach(MutatorCore* mutator) noexcept;
 

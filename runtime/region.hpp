@@ -27,7 +27,7 @@ enum Attention : std::uint32_t {
     kCleanups = 1u << 3,   ///< it holds objects with destructors
     kWeak = 1u << 4,       ///< weak or global handles were made to its objects
     kKeep = 1u << 5,       ///< keep() was called
-    kConstructing = 1u << 6,
+    // 1u << 6: kConstructingBit
     kAlways = 1u << 7,  ///< stress modes, AddressSanitizer, detached scopes
 };
 

@@ -16,14 +16,21 @@ Region* RegionTable::create(std::uint64_t key, Region* parent) {
         free_ = free_->next;
     } else {
         index = end_;
-        const bool fits = (index + std::size_t{1}) * sizeof(Region) <= memory_.area_committed(Area::regions) &&
-                          (index + std::size_t{1}) * sizeof(RegionRecord) <= memory_.area_committed(Area::records);
-        if (!fits) return nullptr;
+        const auto fits = [&] {
+            return (index + std::size_t{1}) * sizeof(Region) <= memory_.area_committed(Area::regions) &&
+                   (index + std::size_t{1}) * sizeof(RegionRecord) <= memory_.area_committed(Area::records);
+        };
+        if (!fits()) {  // where memory is committed in steps, the table's part grows with the accessible blocks
+            const std::size_t per_block = memory_.area_bytes(Area::regions) / memory_.blocks();
+            const std::size_t blocks = (index + std::size_t{1}) * sizeof(Region) / per_block + 1;
+            if (blocks > memory_.blocks() || !memory_.commit_blocks(blocks) || !fits()) return nullptr;
+        }
         ++end_;
     }
     Region* const region = ::new (&regions_[index]) Region(index);
     region->parent = parent;
     region->birth = ++births_;
+    if (key >> 32 == kOwnLineage >> 32) key = std::uint64_t{index} << 32 | depth_of(key);
     open(*region, key);
     return region;
 }

@@ -49,7 +49,9 @@ public:
         }
         return index;
     }
-    std::uint64_t new_lineage() { return ++lineages_ << 32; }
+    /// Stands for a lineage of the region's own in a key given to create(): named by its index, it is unique while the
+    /// region is open, and never used up.
+    static constexpr std::uint64_t kOwnLineage = std::uint64_t{0x7fff'ffff} << 32;
     static std::uint64_t depth_of(std::uint64_t key) { return key & 0xffff'ffff; }
 
     std::uint32_t end() const { return end_; }  ///< one above the highest index ever used
@@ -68,7 +70,6 @@ private:
     RegionRecord* records_;
     Region* free_ = nullptr;
     std::uint32_t end_ = 1;  // 0 is no region
-    std::uint64_t lineages_ = 0;
     std::uint64_t births_ = 0;
 };
 

@@ -125,6 +125,8 @@ Region& open_region(HeapCore& heap, Region& parent, const Label& label) {
     Region* region = parent.spare_region();
     if (region != nullptr) {
         heap.regions.open(*region, key);
+        region->cursor = region->start;  // a fast end leaves it where the last refill put it
+        region->filled_bytes = 0;
     } else {
         region = heap.regions.create(key, &parent);
         if (region == nullptr && release_spares(heap)) region = heap.regions.create(key, &parent);
@@ -251,7 +253,8 @@ ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexce
     LabelCounters& counters = *region.counters;
     counters.slow_ended += 1;
     counters.slow_bytes += report.allocated_bytes;
-    if (region.attention & kKeep) {
+    // A full collection may be looking at the region: law [park].
+    if ((region.attention & kKeep) != 0 || heap.whole_heap_destroys) {
         counters.kept += 1;
         merge_region(heap, region, enclosing);
         report.promoted_bytes = report.allocated_bytes;

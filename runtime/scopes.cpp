@@ -21,7 +21,7 @@ std::string name_of(const RegionHot& region) { return LabelTable::name(region.la
 /// account. Its objects go to the region that is current.
 Region& begin_nominal(HeapCore& heap, const Label& label) {
     MutatorCore& mutator = *heap.mutator;
-    Region* const region = heap.regions.create(heap.regions.new_lineage(), mutator.nominal_top);
+    Region* const region = heap.regions.create(RegionTable::kOwnLineage, mutator.nominal_top);
     if (region == nullptr) {
         throw OutOfMemory(fmt::format("perfloc: no room for one more scope (\"{}\")", LabelTable::name(label)));
     }

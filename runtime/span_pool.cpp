@@ -175,6 +175,7 @@ void SpanPool::claim(std::uint32_t block, BlockState state) {
     if (info.state == BlockState::free) {
         unlink(info.resident ? free_resident_ : free_returned_, block);
         --free_blocks_;
+        if (!info.resident) --returned_blocks_;
     }
     if (!info.resident) {
         info.resident = true;
@@ -308,6 +309,7 @@ bool SpanPool::make_room(std::size_t bytes) {
         const std::uint32_t block = free_resident_;
         unlink(free_resident_, block);
         blocks_[block].resident = false;
+        ++returned_blocks_;
         --committed_blocks_;
         ++give_backs_;
         memory_.give_back(pages_.address_of(first_page(block)), kBlockBytes);
@@ -320,12 +322,11 @@ bool SpanPool::has_room(std::size_t bytes) {
     const std::size_t blocks = bytes / kBlockBytes + 2;
     const auto available = [this] {
         const std::size_t allowed = (limits_.hard - std::min(limits_.hard, committed_bytes())) / kBlockBytes;
-        const std::size_t above = std::min<std::size_t>(memory_.blocks() - frontier_, allowed);
-        return above + (free_resident_ != 0 ? free_blocks_ : 0);
+        return free_blocks_ - returned_blocks_ + std::min(returned_blocks_ + memory_.blocks() - frontier_, allowed);
     };
-    if (available() >= blocks) return true;
-    consolidate();
-    return available() >= blocks;
+    if (available() < blocks) consolidate();
+    // Where memory is committed in steps the system may refuse the next one: better now than in the middle.
+    return available() >= blocks && memory_.commit_blocks(std::min(frontier_ + blocks, memory_.blocks()));
 }
 
 // --- lists of blocks -------------------------------------------------------------------------------------------------

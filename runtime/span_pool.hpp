@@ -100,7 +100,8 @@ private:
     std::uint32_t free_resident_ = 0;  // lists of free blocks
     std::uint32_t free_returned_ = 0;
     std::size_t free_blocks_ = 0;
-    std::uint32_t frontier_ = 1;  // block 0 is never handed out, so that page 0 can mean none
+    std::size_t returned_blocks_ = 0;  // of those, given back to the system
+    std::uint32_t frontier_ = 1;       // block 0 is never handed out, so that page 0 can mean none
     std::size_t committed_blocks_ = 0;
     std::size_t peak_blocks_ = 0;
     std::size_t used_pages_ = 0;

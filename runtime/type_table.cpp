@@ -14,7 +14,7 @@ constinit TypeShape type_shape_table[kTypeLimit] = {};
 namespace {
 
 // Both are filled in order under the lock, before the number is published (release in register_object_type), and never changed.
-constinit std::atomic<const TypeInfo*> infos[kTypeLimit] = {};
+constinit const TypeInfo* infos[kTypeLimit] = {};
 constinit std::mutex lock;
 constinit std::uint32_t count = kFillerType + 1;
 
@@ -53,7 +53,7 @@ Header register_type(TypeInfo info) {
     if (count == kTypeLimit) throw Error("perfloc: more than 1,048,574 managed types");
     const std::uint32_t number = count++;
     type_shape_table[number] = shape_of(info);
-    infos[number].store(new TypeInfo(std::move(info)), std::memory_order_release);
+    std::atomic_ref(infos[number]).store(new TypeInfo(std::move(info)), std::memory_order_release);
     return make_header(number, 0);
 }
 
@@ -64,8 +64,16 @@ const TypeInfo& type_info(std::uint32_t type) {
         return info;
     }();
     // Acquire pairs with the release in register_type.
-    const TypeInfo* const info = type < kTypeLimit ? infos[type].load(std::memory_order_acquire) : nullptr;
+    const TypeInfo* const info =
+        type < kTypeLimit ? std::atomic_ref(infos[type]).load(std::memory_order_acquire) : nullptr;
     return info != nullptr ? *info : filler;
+}
+
+std::string_view type_name_at(const void* address) {
+    const Header header = header_of(address);
+    const std::uint32_t type = header_type(header);
+    const bool known = (header & kForwarded) == 0 && type > kFillerType && type < type_count();
+    return known ? std::string_view(type_info(type).name) : "unknown type";
 }
 
 std::uint32_t type_count() {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace perfloc::detail {
 
@@ -25,6 +26,9 @@ extern constinit TypeShape type_shape_table[kTypeLimit];
 inline const TypeShape* type_shapes() { return type_shape_table; }
 
 inline const TypeInfo& type_of(const void* object) { return type_info(header_type(header_of(object))); }
+
+/// The name of the type of what is at an address in a heap, for the line of a checked abort: what is there may be no object.
+std::string_view type_name_at(const void* address);
 
 /// The bytes of an object, header included.
 inline std::size_t object_bytes(Header header, const TypeShape* shapes) {

@@ -197,7 +197,8 @@ void Compactor::finish(SlidePlan& plan) {
             span.slides = false;
         }
     }
-    Region* retired = heap_.stress.quarantine() ? heap_.regions.create(heap_.regions.new_lineage(), nullptr) : nullptr;
+    Region* retired =
+        heap_.stress.quarantine() ? heap_.regions.create(detail::RegionTable::kOwnLineage, nullptr) : nullptr;
     for (SpanList* list : {&region.blocks, &region.runs}) {
         SpanList kept;
         while (!list->empty()) {

@@ -55,6 +55,7 @@ PERFLOC_INLINE void for_each_object(const PageTable& pages, std::uint32_t page, 
         const Header header = *reinterpret_cast<const Header*>(cell);
         const std::size_t bytes = detail::object_bytes(header, shapes);
         f(static_cast<void*>(cell + kHeaderBytes), header, bytes);
+        if (bytes == 0) return;  // no object has such a header: the verifier says so, and must not go round in circles
         cell += bytes;
     }
 }

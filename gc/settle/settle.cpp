@@ -26,7 +26,7 @@ void Settlement::run() {
 
 void Settlement::decide() {
     std::uint64_t to_copy = 0;
-    std::uint64_t most_destinations = 0;
+    std::vector<std::uint32_t> destinations;
     for (SpanList* list : {&ended_.blocks, &ended_.runs, &ended_.large}) {
         heap_.pages.for_each(*list, [&](std::uint32_t page, Span& span) {
             if (span.live_bytes == 0) return;
@@ -36,14 +36,16 @@ void Settlement::decide() {
             if (gc::evacuate(marked, heap_.stress.move)) {
                 evacuated_.push_back(page);
                 to_copy += span.live_bytes;
-                ++most_destinations;
+                destinations.push_back(span.destination);
             } else {
                 adopted_.push_back(page);
             }
         });
     }
     // Each destination's last span may be left half empty. At the limit everything is adopted: that takes no memory.
-    const std::uint64_t slack = std::min<std::uint64_t>(most_destinations, 8) * detail::kBlockBytes;
+    std::sort(destinations.begin(), destinations.end());
+    const auto distinct = std::unique(destinations.begin(), destinations.end()) - destinations.begin();
+    const std::uint64_t slack = static_cast<std::uint64_t>(distinct + 1) * detail::kBlockBytes;
     if (!evacuated_.empty() && !heap_.pool.has_room(to_copy + to_copy / 4 + slack)) {
         adopted_.insert(adopted_.end(), evacuated_.begin(), evacuated_.end());
         evacuated_.clear();

@@ -20,7 +20,7 @@ struct Bench {
         : heap({.reserve = reserve, .limit = limit, .collector = Collector::none}),
           pool(heap.memory, heap.pages, heap.regions, {.hard = limit, .quarantine = 0}) {}
 
-    Region& region() { return *heap.regions.create(heap.regions.new_lineage() + 1, heap.root); }
+    Region& region() { return *heap.regions.create(RegionTable::kOwnLineage + 1, heap.root); }
     char* at(std::uint32_t page) { return heap.pages.address_of(page); }
 
     HeapCore heap;

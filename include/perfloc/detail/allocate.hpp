@@ -63,7 +63,7 @@ public:
         : region_(region), object_(object), bytes_(bytes), header_(header) {
         header_of(object) = make_header(kFillerType, bytes / kWordBytes);
         ++hot.quiet;
-        ++region.constructing;
+        if (region.constructing++ == 0) region.attention |= kConstructingBit;  // its end is refused
     }
     Construction(const Construction&) = delete;
     Construction& operator=(const Construction&) = delete;
@@ -73,7 +73,7 @@ public:
     }
     ~Construction() {
         --hot.quiet;
-        --region_.constructing;
+        if (--region_.constructing == 0) region_.attention &= ~kConstructingBit;
         // law [stale]: a slot of it that was recorded reads as null from now on.
         if (!finished_) std::memset(object_, 0, bytes_ - kHeaderBytes);
     }
@@ -88,27 +88,22 @@ private:
 
 // --- arguments -------------------------------------------------------------------------------------------------------
 
+template <class T>
+inline constexpr bool is_strong = false;
+template <class T>
+inline constexpr bool is_strong<Handle<T>> = true;
+template <class T>
+inline constexpr bool is_strong<GlobalHandle<T>> = true;
+template <class T>
+inline constexpr bool is_strong<Pin<T>> = true;
+
 /// What stands for a reference among the arguments of make() is handed on as its target.
-template <class T>
-PERFLOC_INLINE Unchecked<T> hand_on(const Handle<T>& argument) {
-    return {argument.get()};
-}
-template <class T>
-PERFLOC_INLINE Unchecked<T> hand_on(const Ref<T>& argument) {
-    return {argument.get()};
-}
-template <class T>
-PERFLOC_INLINE Unchecked<T> hand_on(const Pin<T>& argument) {
-    return {argument.get()};
-}
-template <class T>
-PERFLOC_INLINE Unchecked<T> hand_on(const GlobalHandle<T>& argument) {
-    return {argument.get()};
-}
 template <class A>
 PERFLOC_INLINE decltype(auto) hand_on(A&& argument) {
     using P = std::remove_cvref_t<A>;
-    if constexpr (std::is_pointer_v<P>) {
+    if constexpr (is_ref<P> || is_strong<P>) {
+        return Unchecked<std::remove_pointer_t<decltype(argument.get())>>{argument.get()};
+    } else if constexpr (std::is_pointer_v<P>) {
         if constexpr (is_managed_pointer<P>()) {
             return Unchecked<std::remove_pointer_t<P>>{argument};
         } else {
@@ -158,10 +153,15 @@ PERFLOC_INLINE T* build_checked(void* memory, bool in_current_span, Args&&... ar
 
 #pragma GCC diagnostic pop
 
+/// More than any reservation, and less than the header's count can say.
+inline constexpr std::size_t kMostExtraBytes = std::size_t{1} << 42;
+
 /// Makes one object. `extra` bytes of storage follow it.
 template <class T, class Where, class... Args>
 PERFLOC_INLINE T* make_object(Where where, std::size_t extra, Args&&... args) {
     constexpr std::size_t own = kHeaderBytes + round_to_words(sizeof(T));
+    if (extra > kMostExtraBytes) [[unlikely]]
+        bad_length(type_name<T>(), static_cast<std::int64_t>(extra), false);
     const std::size_t bytes = own + round_to_words(extra);
     const Header header = header_for<T>() + (std::uint64_t{(bytes - own) / kWordBytes} << kCountShift);
     if constexpr (constructs_quietly<T>()) {
@@ -189,6 +189,8 @@ PERFLOC_INLINE T* make_object(Where where, std::size_t extra, Args&&... args) {
 template <class T, class Where, class Function>
 inline T* make_object_with(Where where, std::size_t extra, Function&& function) {
     constexpr std::size_t own = kHeaderBytes + round_to_words(sizeof(T));
+    if (extra > kMostExtraBytes) [[unlikely]]
+        bad_length(type_name<T>(), static_cast<std::int64_t>(extra), false);
     const std::size_t bytes = own + round_to_words(extra);
     const Header header = header_for<T>() + (std::uint64_t{(bytes - own) / kWordBytes} << kCountShift);
     void* const memory = allocate_for<T>(where, bytes, header);

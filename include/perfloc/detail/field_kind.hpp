@@ -230,10 +230,12 @@ consteval FieldKind kind_of() {
 /// Where reflection looks at T: its name stands beside an error of Boost.PFR's own.
 template <class T>
 struct UseStdArrayOrGiveTrace_BitFieldsBasesAndCArraysCannotBeReflected {
-    static_assert(!std::is_union_v<T>, "perfloc: a union cannot be a managed object: which member is alive is unknown; "
-                                       "use a struct, or a class with trace()");
-    static_assert(!has_base<T>(), "perfloc: the fields of an aggregate with a base class cannot be reflected; make the "
-                                  "base a member, or give the class trace()");
+    static_assert(!std::is_union_v<T>,
+                  "perfloc: a union cannot be a managed object: which member is alive is unknown; "
+                  "use a struct, or a class with trace()");
+    static_assert(!has_base<T>(),
+                  "perfloc: the fields of an aggregate with a base class cannot be reflected; make the "
+                  "base a member, or give the class trace()");
     static_assert(!has_c_array<T>(),
                   "perfloc: the fields of an aggregate with a C array cannot be reflected; use std::array, or give "
                   "trace()");

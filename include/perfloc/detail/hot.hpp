@@ -52,6 +52,9 @@ struct RegionRecord {
 };
 
 inline constexpr std::uint64_t kDepthSpan = std::uint64_t{1} << 24;  ///< deeper nests than this are refused
+/// In RegionHot::attention, while a constructor of an object of the region runs.
+inline constexpr std::uint32_t kConstructingBit = 1u << 6;
+
 inline constexpr std::uint32_t kNoRegion = 0;
 inline constexpr std::uint32_t kRootRegion = 1;
 
