@@ -15,7 +15,9 @@ public:
                 const Label& label) {
         all_.record(duration);
         by_cause_[static_cast<std::size_t>(cause)].record(duration);
-        ring_[next_ % kRing] = {++next_, cause, duration, looked_at, survived, label.text()};
+        const std::uint64_t number = next_ + 1;
+        ring_[next_ % kRing] = {number, cause, duration, looked_at, survived, label.text()};
+        next_ = number;
     }
     const PauseHistogram& all() const { return all_; }
     const PauseHistogram& of(PauseCause cause) const { return by_cause_[static_cast<std::size_t>(cause)]; }

@@ -160,7 +160,7 @@ TEST_CASE("thousands of detached scopes, a few open at a time, need little memor
         open.back()->make<Node>();
     }
     open.clear();
-    CHECK(bench.heap.stats().peak_committed_bytes() < 4_MiB);
+    if (!detail::kAsan) CHECK(bench.heap.stats().peak_committed_bytes() < 4_MiB);  // else it is in quarantine
     for (const LabelStats& label : bench.heap.stats().labels()) {
         if (label.name == "request") CHECK(label.ended == 20'000);
     }

@@ -207,7 +207,7 @@ TEST_CASE("a global handle keeps its object alive, in the root scope once its ow
     CHECK((*global).left->value == 8);
     CHECK(inspect::scope(global.get()) == "(root)");
     CHECK(global.lock()->value == 7);
-    auto parent = make<Node>(std::as_const(global));
+    auto parent = make<Node>(global);
     CHECK(parent->left == global.get());
 }
 

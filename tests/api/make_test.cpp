@@ -30,7 +30,7 @@ struct alignas(N) Aligned {
 class Fails {
 public:
     explicit Fails(Node* node, int when) : node_(node) {
-        part_ = make_raw<Node>(node_.get());
+        part_ = make_raw<Node>(node_);
         if (when == 0) throw std::runtime_error("refused");
         if (when > 1) make<Fails>(node, when - 2);
     }
@@ -75,8 +75,8 @@ TEST_CASE("an aggregate is made from its fields, references from pointers, Refs,
     Bench bench;
     auto a = make<Node>(nullptr, nullptr, 1);
     auto b = make<Node>(a, a.get(), 2);
-    const Pin<Node> pin(b);
-    auto c = make<Node>(std::as_const(b->left), std::as_const(pin), 3);
+    Pin<Node> pin(b);
+    auto c = make<Node>(b->left, pin, 3);
     CHECK(b->right == a.get());
     CHECK(c->left == a.get());
     CHECK(c->right == b.get());

@@ -53,7 +53,8 @@ private:
         world.before_end(number_, kept_);
         if (early_) {
             const ScopeReport report = scope_->end();
-            world.expect(report.released_bytes + report.promoted_bytes == report.allocated_bytes, "a report does not add up");
+            world.expect(report.released_bytes + report.promoted_bytes == report.allocated_bytes,
+                         "a report does not add up");
             in_.must_throw<ScopeError>("a scope is ended twice", [&] { scope_->end(); });
             in_.census_.count(Event::ended_early);
         }

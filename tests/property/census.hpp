@@ -11,32 +11,45 @@ namespace perfloc::property {
 
 /// The ways in which a scope can end, and what else is to be reached.
 enum class Event : std::uint8_t {
-    released,           ///< a scope ended in O(1)
-    promoted_inline,    ///< its survivors were copied out in the caller
-    collected,          ///< it was marked and settled
-    destructors_only,   ///< nothing of it survived, and destructors ran
-    kept,               ///< merged into its parent, as keep() said
-    adopted_at_limit,   ///< it had survivors and there was no room to move them
-    merged,             ///< under a collector that does not listen
-    unwound,            ///< ended by an exception
-    ended_early,        ///< by end()
+    released,          ///< a scope ended in O(1)
+    promoted_inline,   ///< its survivors were copied out in the caller
+    collected,         ///< it was marked and settled
+    destructors_only,  ///< nothing of it survived, and destructors ran
+    kept,              ///< merged into its parent, as keep() said
+    adopted_at_limit,  ///< it had survivors and there was no room to move them
+    merged,            ///< under a collector that does not listen
+    unwound,           ///< ended by an exception
+    ended_early,       ///< by end()
     detached_in_order,
     detached_out_of_order,
-    outermost,          ///< the mutator detached
+    outermost,  ///< the mutator detached
     poll_collected,
     constructor_threw,
     out_of_memory,
-    destroyed,          ///< a destructor ran
-    locked,             ///< a weak handle gave its object
-    expired,            ///< a weak handle was null, its object dead
+    destroyed,  ///< a destructor ran
+    locked,     ///< a weak handle gave its object
+    expired,    ///< a weak handle was null, its object dead
 };
 inline constexpr std::size_t kEvents = 18;
 
-inline constexpr std::array<std::string_view, kEvents> kEventNames = {
-    "released",  "promoted_inline", "collected",         "destructors_only",      "kept",      "adopted_at_limit",
-    "merged",    "unwound",         "ended_early",       "detached_in_order",     "detached_out_of_order",
-    "outermost", "poll_collected",  "constructor_threw", "out_of_memory",         "destroyed", "locked",
-    "expired"};
+inline constexpr std::array<std::string_view, kEvents> kEventNames = {"released",
+                                                                      "promoted_inline",
+                                                                      "collected",
+                                                                      "destructors_only",
+                                                                      "kept",
+                                                                      "adopted_at_limit",
+                                                                      "merged",
+                                                                      "unwound",
+                                                                      "ended_early",
+                                                                      "detached_in_order",
+                                                                      "detached_out_of_order",
+                                                                      "outermost",
+                                                                      "poll_collected",
+                                                                      "constructor_threw",
+                                                                      "out_of_memory",
+                                                                      "destroyed",
+                                                                      "locked",
+                                                                      "expired"};
 
 struct Census {
     std::array<std::uint64_t, kOpcodes> done{};  ///< operations that found what to work on

@@ -43,10 +43,12 @@ private:
 
     void visit(Object* object, Id id, const char* from, Id parent) {
         if ((object == nullptr) != (id == 0)) {
-            return differ("{} {} is {}, and should refer to node {}", from, parent, object == nullptr ? "null" : "not null", id);
+            return differ("{} {} is {}, and should refer to node {}", from, parent,
+                          object == nullptr ? "null" : "not null", id);
         }
         if (id == 0) return;
-        if (model_[id].dead || model_[id].destroyed) return differ("{} {} refers to node {}, which is dead", from, parent, id);
+        if (model_[id].dead || model_[id].destroyed)
+            return differ("{} {} refers to node {}, which is dead", from, parent, id);
         if (at_[id] == nullptr) {
             at_[id] = object;
             pending_.push_back(id);
@@ -62,11 +64,13 @@ private:
             return;
         }
         if (object->id != id) return differ("where {} {} should be, {} is", name_of(node.kind), id, object->id);
-        if (object->kind != node.kind) return differ("the kind of {} {} is {}", name_of(node.kind), id, name_of(object->kind));
+        if (object->kind != node.kind)
+            return differ("the kind of {} {} is {}", name_of(node.kind), id, name_of(object->kind));
         if (object->value != node.value) return differ("the value of {} {} has changed", name_of(node.kind), id);
         if (!intact(object)) return differ("the contents of {} {} have changed", name_of(node.kind), id);
         if (edge_count(object) != node.edges.size()) {
-            return differ("{} {} has {} edges instead of {}", name_of(node.kind), id, edge_count(object), node.edges.size());
+            return differ("{} {} has {} edges instead of {}", name_of(node.kind), id, edge_count(object),
+                          node.edges.size());
         }
         for (std::size_t i = 0; i < node.edges.size(); ++i) {
             visit(edge(object, i).get(), node.edges[i], name_of(node.kind), id);
@@ -84,7 +88,8 @@ private:
             differ("a weak handle gives node {}, which is dead", id);
         }
         if (at_[id] != nullptr && object != at_[id]) {
-            differ("a weak handle of node {}, which is held, {}", id, object == nullptr ? "is null" : "gives another object");
+            differ("a weak handle of node {}, which is held, {}", id,
+                   object == nullptr ? "is null" : "gives another object");
         }
     }
 

@@ -88,7 +88,8 @@ Object* construct(Place&& place, const Plan& plan) {
     Object* const first = plan.first.object;
     Object* const second = plan.second.object;
     switch (head.kind) {
-        case Kind::pair: return &place.template object<Pair>(head, first, second)->head;
+        case Kind::pair:
+            return &place.template object<Pair>(head, first, second)->head;
         case Kind::fan: {
             if constexpr (requires { place.template with<Fan>([] { return Fan{}; }); }) {
                 return &place.template with<Fan>([&] { return Fan{head, {first, nullptr, second, first}}; })->head;
@@ -99,16 +100,21 @@ Object* construct(Place&& place, const Plan& plan) {
                 return &fan->head;
             }
         }
-        case Kind::named: return place.template object<Named>(head, first, second)->head();
-        case Kind::parcel: return place.template object<Parcel>(head, first)->head();
-        case Kind::crate: return &place.template object<Crate>(head, first)->head;
-        case Kind::busy: return &place.template object<Busy>(head, first)->head;
+        case Kind::named:
+            return place.template object<Named>(head, first, second)->head();
+        case Kind::parcel:
+            return place.template object<Parcel>(head, first)->head();
+        case Kind::crate:
+            return &place.template object<Crate>(head, first)->head;
+        case Kind::busy:
+            return &place.template object<Busy>(head, first)->head;
         case Kind::blob: {
             Blob* const blob = place.template object<Blob>(ExtraBytes{plan.size}, head, first, plan.size);
             fill_behind(*blob);
             return &blob->head;
         }
-        case Kind::aligned: return &place.template object<Aligned>(head, first)->head;
+        case Kind::aligned:
+            return &place.template object<Aligned>(head, first)->head;
         case Kind::cells: {
             Array<Cell>& cells = *place.template array<Cell>(plan.size);
             cells[0].head = head;
@@ -131,7 +137,8 @@ Object* construct(Place&& place, const Plan& plan) {
             crates[0].head = head;
             return &crates[0].head;
         }
-        case Kind::built: return place.template object<Built>(head, first, *plan.builder)->head();
+        case Kind::built:
+            return place.template object<Built>(head, first, *plan.builder)->head();
     }
     return nullptr;
 }

@@ -36,7 +36,8 @@ void write_out(std::string_view text) {
 
 void report() {
     if (running == nullptr) return;
-    write_out("\nThis heap program crashes (PERFLOC_REPLAY=\"...\" runs it again, PERFLOC_PROPERTY_ISOLATE=1 shrinks it):\n");
+    write_out(
+        "\nThis heap program crashes (PERFLOC_REPLAY=\"...\" runs it again, PERFLOC_PROPERTY_ISOLATE=1 shrinks it):\n");
     write_out(*running);
     write_out("\n");
     running = nullptr;
@@ -58,7 +59,7 @@ void on_signal(int signal) {
 CrashReport::CrashReport(const Program& program) : text_(program.text()) {
     running = &text_;
     if (__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(report);
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = on_signal;
     action.sa_flags = SA_ONSTACK;
     for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &action, &actions_before[i]);

@@ -18,7 +18,8 @@ std::string run(const Program& program, Census& census) {
     return Interpreter(program, census).run();
 }
 
-Interpreter::Interpreter(const Program& program, Census& census) : program_(program), census_(census), world_(program.setting, census) {}
+Interpreter::Interpreter(const Program& program, Census& census)
+    : program_(program), census_(census), world_(program.setting, census) {}
 
 Interpreter::~Interpreter() {
     for (Detached& detached : detached_) detached.scope.reset();
@@ -40,7 +41,9 @@ Handle<Object> Interpreter::run_block() {
         ++census_.ops;
         bool done = true;
         switch (op.code) {
-            case Opcode::open: done = blocks_.size() < kDeepest && open(op); break;
+            case Opcode::open:
+                done = blocks_.size() < kDeepest && open(op);
+                break;
             case Opcode::enter: {
                 Detached& detached = detached_[op.a % detached_.size()];
                 done = detached.scope && !detached.entered && blocks_.size() < kDeepest;
@@ -63,7 +66,9 @@ Handle<Object> Interpreter::run_block() {
                 }
                 reattach(op);
                 break;
-            default: done = step(op); break;
+            default:
+                done = step(op);
+                break;
         }
         if (done) census_.count(op.code);
     }
@@ -110,38 +115,58 @@ bool Interpreter::step(const Op& op) {
     switch (op.code) {
         case Opcode::make:
         case Opcode::make_raw:
-        case Opcode::make_in: return make(op);
-        case Opcode::build: return build(op);
-        case Opcode::chain: return chain(op);
-        case Opcode::fill: return fill(op);
-        case Opcode::link: return link(op, false);
-        case Opcode::unlink: return link(op, true);
-        case Opcode::swap_links: return swap_links(op);
-        case Opcode::sort: return sort(op);
-        case Opcode::take: return take(op.c, pick(op.a));
-        case Opcode::hold: return hold(op.c, pick(op.a));
+        case Opcode::make_in:
+            return make(op);
+        case Opcode::build:
+            return build(op);
+        case Opcode::chain:
+            return chain(op);
+        case Opcode::fill:
+            return fill(op);
+        case Opcode::link:
+            return link(op, false);
+        case Opcode::unlink:
+            return link(op, true);
+        case Opcode::swap_links:
+            return swap_links(op);
+        case Opcode::sort:
+            return sort(op);
+        case Opcode::take:
+            return take(op.c, pick(op.a));
+        case Opcode::hold:
+            return hold(op.c, pick(op.a));
         case Opcode::copy:
         case Opcode::move:
-        case Opcode::drop: return local_handles(op);
+        case Opcode::drop:
+            return local_handles(op);
         case Opcode::weaken:
         case Opcode::copy_weak:
-        case Opcode::lock: return weak_handles(op);
+        case Opcode::lock:
+            return weak_handles(op);
         case Opcode::globalise:
         case Opcode::copy_global:
         case Opcode::lock_global:
-        case Opcode::drop_global: return global_handles(op);
+        case Opcode::drop_global:
+            return global_handles(op);
         case Opcode::pin:
-        case Opcode::unpin: return pins(op);
+        case Opcode::unpin:
+            return pins(op);
         case Opcode::keep:
             if (blocks_.empty() || blocks_.back()->scope() == nullptr) return false;
             blocks_.back()->keep();
             return true;
-        case Opcode::detached: return begin_detached(op);
-        case Opcode::end_detached: return end_detached(op);
-        case Opcode::poll: return world_.poll(op.a % 2 != 0), true;
-        case Opcode::collect: return world_.collect_full(), true;
-        case Opcode::misuse: return misuse(op);
-        default: return false;
+        case Opcode::detached:
+            return begin_detached(op);
+        case Opcode::end_detached:
+            return end_detached(op);
+        case Opcode::poll:
+            return world_.poll(op.a % 2 != 0), true;
+        case Opcode::collect:
+            return world_.collect_full(), true;
+        case Opcode::misuse:
+            return misuse(op);
+        default:
+            return false;
     }
 }
 
@@ -214,7 +239,8 @@ bool Interpreter::misuse(const Op& op) {
             must_throw<LengthError>("an array has a negative length", [] { make_array<int>(-1); });
             return true;
         case 3:
-            must_throw<ObjectTooLarge>("an array is larger than the limit", [] { make_array<std::uint64_t>(1u << 30); });
+            must_throw<ObjectTooLarge>("an array is larger than the limit",
+                                       [] { make_array<std::uint64_t>(1u << 30); });
             return true;
         case 4:
             must_throw<AttachError>("a thread attaches twice", [&] { Mutator second(world_.heap()); });
@@ -230,7 +256,8 @@ bool Interpreter::misuse(const Op& op) {
     }
 }
 
-/// Ends what is open, and then the heap. What is left has to be given back: half of the limit must fit in one object.
+/// Ends what is open, and then the heap. All of it has to be given back, but what stress modes hold in quarantine: a quarter
+/// of the limit must fit in one object.
 void Interpreter::finish() {
     for (Detached& detached : detached_) {
         if (detached.scope && !world_.failed()) end(detached, 2);
@@ -242,7 +269,7 @@ void Interpreter::finish() {
     world_.attach();
     world_.collect_full();
     try {
-        make_array<std::uint64_t>(world_.heap().stats().limit_bytes() / 2 / sizeof(std::uint64_t));
+        make_array<std::uint64_t>(world_.heap().stats().limit_bytes() / 4 / sizeof(std::uint64_t));
     } catch (const OutOfMemory& error) {
         world_.fail(std::string("an empty heap has no room: ") + error.what());
     }

@@ -12,10 +12,11 @@ namespace perfloc::property {
 namespace {
 
 constexpr std::array<std::string_view, kOpcodes> kNames = {
-    "make",         "make_raw", "make_in",     "build",       "chain",       "fill",   "link",     "unlink",       "swap_links",
-    "sort",         "take",     "hold",        "copy",        "move",        "drop",   "weaken",   "copy_weak",    "lock",
-    "globalise",    "copy_global", "lock_global", "drop_global", "pin",      "unpin",  "open",     "close",        "keep",
-    "throw_out",    "detached", "enter",       "end_detached", "poll",       "collect", "reattach", "misuse"};
+    "make",        "make_raw",   "make_in",      "build", "chain",     "fill",        "link",
+    "unlink",      "swap_links", "sort",         "take",  "hold",      "copy",        "move",
+    "drop",        "weaken",     "copy_weak",    "lock",  "globalise", "copy_global", "lock_global",
+    "drop_global", "pin",        "unpin",        "open",  "close",     "keep",        "throw_out",
+    "detached",    "enter",      "end_detached", "poll",  "collect",   "reattach",    "misuse"};
 static_assert(kNames.back() == "misuse");
 
 constexpr std::array<std::string_view, 3> kCollectors = {"hinted", "full", "none"};
@@ -62,9 +63,14 @@ Options Setting::options() const {
     options.collector = collector;
     options.full_minimum = 256_KiB;
     switch (budget) {
-        case Budget::tiny: options.pauses.max = 1ns; break;
-        case Budget::usual: break;
-        case Budget::large: options.pauses.max = 1s; break;
+        case Budget::tiny:
+            options.pauses.max = 1ns;
+            break;
+        case Budget::usual:
+            break;
+        case Budget::large:
+            options.pauses.max = 1s;
+            break;
     }
     return options;
 }

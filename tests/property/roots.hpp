@@ -65,7 +65,7 @@ struct Roots {
     Pick pick(const Model& model, unsigned operand) const;
 
     void reset_raws();
-    void reset_local();   ///< all that belongs to the mutator
+    void reset_local();  ///< all that belongs to the mutator
     void reset_global();
 };
 

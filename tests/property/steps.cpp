@@ -136,7 +136,8 @@ bool Interpreter::fill(const Op& op) {
     const unsigned count = 1 + op.a % (program_.setting.small ? 96u : 8u);
     Roots::Pick last;
     for (unsigned i = 0; i < count; ++i) {
-        const Plan plan{.head = {0, Kind::blob, i}, .size = 36_KiB + op.b * std::size_t{512}, .first = last, .second = {}};
+        const Plan plan{
+            .head = {0, Kind::blob, i}, .size = 36_KiB + op.b * std::size_t{512}, .first = last, .second = {}};
         const Roots::Pick next = make(AsPointer{}, plan, here());
         if (next.id == 0) break;
         last = next;
@@ -211,7 +212,9 @@ bool Interpreter::local_handles(const Op& op) {
     auto& from = handles[op.a % handles.size()];
     auto& to = handles[op.c % handles.size()];
     switch (op.code) {
-        case Opcode::copy: to = Slot<Handle<Object>>(from); return true;
+        case Opcode::copy:
+            to = Slot<Handle<Object>>(from);
+            return true;
         case Opcode::move:
             if (&from == &to) return false;
             to.handle = std::move(from.handle);
@@ -286,7 +289,9 @@ bool Interpreter::global_handles(const Op& op) {
                 return locked && hold(op.c, {locked.get(), weak_at_a.id});
             }
             return strong_at_a.id != 0 && hold(op.c, {strong_at_a.handle.lock().get(), strong_at_a.id});
-        default: odd ? weak_at_c.reset() : strong_at_c.reset(); return true;
+        default:
+            odd ? weak_at_c.reset() : strong_at_c.reset();
+            return true;
     }
 }
 

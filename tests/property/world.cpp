@@ -19,9 +19,7 @@ public:
         if (const char* const before = std::getenv(kName)) before_ = before;
         if (on) ::setenv(kName, "move,poison", 1);
     }
-    ~StressVariable() {
-        before_ ? ::setenv(kName, before_->c_str(), 1) : ::unsetenv(kName);
-    }
+    ~StressVariable() { before_ ? ::setenv(kName, before_->c_str(), 1) : ::unsetenv(kName); }
     StressVariable(const StressVariable&) = delete;
     StressVariable& operator=(const StressVariable&) = delete;
 
@@ -99,7 +97,8 @@ void World::count_ending(bool unwound) {
     if (now.collections != before_.collections) {
         const bool destructors = now.destructors != before_.destructors;
         census.count(destructors ? Event::destructors_only : Event::collected);
-        if (before_.free_bytes < 256_KiB && now.promoted_bytes > before_.promoted_bytes) census.count(Event::adopted_at_limit);
+        if (before_.free_bytes < 256_KiB && now.promoted_bytes > before_.promoted_bytes)
+            census.count(Event::adopted_at_limit);
     } else if (now.promotions != before_.promotions) {
         census.count(Event::promoted_inline);
     } else {
@@ -214,14 +213,17 @@ void World::destroyed(const Object& object) noexcept {
     if (activity_ == Activity::scope_end && node.home != ending_ && node.home != kElsewhere) {
         fail(fmt::format("node {} is destroyed by the end of another scope than its own", id));
     }
-    for (const auto& slot : roots.weak) expect(slot.id != id || slot.handle.expired(), "a weak handle sees a destructor");
-    for (const auto& slot : roots.weak_globals) expect(slot.id != id || !slot.handle.get(), "a weak handle sees a destructor");
+    for (const auto& slot : roots.weak)
+        expect(slot.id != id || slot.handle.expired(), "a weak handle sees a destructor");
+    for (const auto& slot : roots.weak_globals)
+        expect(slot.id != id || !slot.handle.get(), "a weak handle sees a destructor");
     // A destructor may read what its object refers to, be that dead as well.
     Object* const self = const_cast<Object*>(&object);
     for (std::size_t i = 0; i < node.edges.size(); ++i) {
         const Id target = node.edges[i];
         const Object* const there = edge(self, i).get();
-        if (target == 0 ? there != nullptr : there == nullptr || there->id != (model[target].finished != 0 ? target : 0)) {
+        if (target == 0 ? there != nullptr
+                        : there == nullptr || there->id != (model[target].finished != 0 ? target : 0)) {
             fail(fmt::format("what {} {} refers to is gone before its destructor", name_of(node.kind), id));
         }
     }

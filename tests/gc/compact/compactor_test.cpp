@@ -117,7 +117,7 @@ TEST_CASE("sliding frees what the dead held, and the space is used again") {
     CHECK(objects::length(list.get()) == 20'000);
     const Bytes committed = heap.stats().committed_bytes();
     for (int i = 0; i < 100'000; ++i) make_raw<Node>();
-    CHECK(heap.stats().committed_bytes() == committed);
+    if (!detail::kAsan) CHECK(heap.stats().committed_bytes() == committed);  // else it is in quarantine
 }
 
 TEST_CASE("a heap without garbage does not move") {

@@ -89,7 +89,7 @@ TEST_CASE("clearing leaves the marks beside the range") {
 
 TEST_CASE("marked objects of a span are visited in the order of their addresses, and the dead are passed over") {
     Bench bench;
-    Region& region = *bench.heap.regions.create(bench.RegionTable::kOwnLineage + 1, bench.heap.root);
+    Region& region = *bench.heap.regions.create(RegionTable::kOwnLineage + 1, bench.heap.root);
     const std::uint32_t page = bench.heap.pool.take(region, 4, SpanKind::movable);
     Span& span = bench.heap.pages.span(page);
     char* const start = bench.heap.pages.address_of(page);
