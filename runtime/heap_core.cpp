@@ -86,6 +86,9 @@ HeapCore::HeapCore(const Options& wanted)
     register_heap(*this);
 }
 
-HeapCore::~HeapCore() { unregister_heap(*this); }
+HeapCore::~HeapCore() {
+    unregister_heap(*this);
+    unpoison(memory.base(), pool.frontier_bytes());  // whoever gets these addresses next may touch them
+}
 
 }  // namespace perfloc::detail

@@ -1,7 +1,5 @@
 #include "runtime/memory.hpp"
 
-#include "runtime/poison.hpp"
-
 #include <perfloc/errors.hpp>
 
 #include <fmt/core.h>
@@ -81,9 +79,7 @@ Memory::Memory(std::size_t bytes, Commit commit, const std::array<AreaShape, kAr
 }
 
 Memory::~Memory() {
-    if (mapping_ == nullptr) return;
-    unpoison(mapping_, accessible_blocks_ * kBlockBytes + kAlignment);  // whoever gets these addresses next may touch them
-    ::munmap(mapping_, mapping_bytes_);
+    if (mapping_ != nullptr) ::munmap(mapping_, mapping_bytes_);
 }
 
 bool Memory::try_reserve(std::size_t bytes, const std::array<AreaShape, kAreas>& shapes) {

@@ -60,6 +60,8 @@ public:
     /// At least `bytes` can be handed out as spans, however they are cut.
     bool has_room(std::size_t bytes);
 
+    /// From the heap's base to the end of the last block that was ever handed out.
+    std::size_t frontier_bytes() const { return std::size_t{frontier_} * kBlockBytes; }
     std::size_t committed_bytes() const { return committed_blocks_ * kBlockBytes; }
     std::size_t peak_committed_bytes() const { return peak_blocks_ * kBlockBytes; }
     std::size_t used_bytes() const { return used_pages_ * kPageBytes; }

@@ -256,8 +256,8 @@ bool Interpreter::misuse(const Op& op) {
     }
 }
 
-/// Ends what is open, and then the heap. All of it has to be given back, but what stress modes hold in quarantine: a quarter
-/// of the limit must fit in one object.
+/// Ends what is open, and then the heap. All of it has to be given back, but for what stress modes hold in quarantine: a
+/// quarter of the limit must fit in one object.
 void Interpreter::finish() {
     for (Detached& detached : detached_) {
         if (detached.scope && !world_.failed()) end(detached, 2);
