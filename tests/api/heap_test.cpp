@@ -24,7 +24,8 @@ std::string message(auto&& action) {
 }
 bool has(const std::string& text, std::initializer_list<const char*> parts) {
     UNSCOPED_INFO(text);
-    return std::all_of(parts.begin(), parts.end(), [&](const char* part) { return text.find(part) != std::string::npos; });
+    return std::all_of(parts.begin(), parts.end(),
+                       [&](const char* part) { return text.find(part) != std::string::npos; });
 }
 
 Options limited(Bytes limit, Collector collector = Collector::hinted) {
@@ -70,7 +71,8 @@ TEST_CASE("the options as they hold say what was granted") {
 }
 
 TEST_CASE("PERFLOC_COLLECTOR overrides the option, and what it does not know is named") {
-    for (const auto& [name, collector] : {std::pair{"hinted", Collector::hinted}, {"full", Collector::full}, {"none", Collector::none}}) {
+    for (const auto& [name, collector] :
+         {std::pair{"hinted", Collector::hinted}, {"full", Collector::full}, {"none", Collector::none}}) {
         const Environment environment("PERFLOC_COLLECTOR", name);
         Heap heap(objects::small(collector == Collector::full ? Collector::none : Collector::full));
         CHECK(heap.options().collector == collector);
@@ -149,7 +151,8 @@ TEST_CASE("an object that can never fit is refused at once with its type") {
     Heap heap(limited(4_MiB));
     Mutator me(heap);
     CHECK_THROWS_AS(make_array<char>(5_MiB), ObjectTooLarge);
-    CHECK(has(message<ObjectTooLarge>([] { make_array<std::int64_t>(100'000'000); }), {"Array<", "long", "800000008", "4194304"}));
+    CHECK(has(message<ObjectTooLarge>([] { make_array<std::int64_t>(100'000'000); }),
+              {"Array<", "long", "800000008", "4194304"}));
     CHECK_THROWS_AS(make_raw<Leaf>(ExtraBytes{1_GiB}, 1), ObjectTooLarge);
     CHECK_THROWS_AS(make_raw_array<std::string>(1'000'000), std::bad_alloc);
     CHECK(make_array<char>(2_MiB)->size() == 2_MiB);

@@ -66,7 +66,8 @@ std::string message(auto&& action) {
 }
 bool has(const std::string& text, std::initializer_list<const char*> parts) {
     UNSCOPED_INFO(text);
-    return std::all_of(parts.begin(), parts.end(), [&](const char* part) { return text.find(part) != std::string::npos; });
+    return std::all_of(parts.begin(), parts.end(),
+                       [&](const char* part) { return text.find(part) != std::string::npos; });
 }
 
 }  // namespace

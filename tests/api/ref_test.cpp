@@ -30,7 +30,8 @@ static_assert(std::is_assignable_v<Ref<const Node>&, Node*>);
 static_assert(!std::is_copy_constructible_v<Node>);
 static_assert(sizeof(Ref<Node>) == sizeof(void*));
 static_assert(std::random_access_iterator<decltype(std::declval<Array<Ref<Node>>&>().begin())>);
-static_assert(std::sortable<decltype(std::declval<Array<Ref<Node>>&>().begin()), std::ranges::less, decltype([](Node* n) { return n->value; })>);
+static_assert(std::sortable<decltype(std::declval<Array<Ref<Node>>&>().begin()), std::ranges::less,
+                            decltype([](Node* n) { return n->value; })>);
 static_assert(std::contiguous_iterator<decltype(std::declval<Array<int>&>().begin())>);
 
 namespace {
@@ -55,7 +56,8 @@ struct Bench {
     /// An array of nodes in an inner scope's order of values, from an outer scope.
     Handle<Array<Ref<Node>>> array(std::size_t n) {
         auto all = make_array<Ref<Node>>(n);
-        for (std::size_t i = 0; i < n; ++i) (*all)[i] = make_raw<Node>(nullptr, nullptr, static_cast<int>(i * 7919 % n));
+        for (std::size_t i = 0; i < n; ++i)
+            (*all)[i] = make_raw<Node>(nullptr, nullptr, static_cast<int>(i * 7919 % n));
         return all;
     }
 };

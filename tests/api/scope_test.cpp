@@ -273,7 +273,8 @@ TEST_CASE("more scopes than the heap has room for are refused with their label, 
     std::vector<std::unique_ptr<DetachedScope>> all;
     std::string text;
     try {
-        for (int i = 0; i < 10'000'000; ++i) all.push_back(std::make_unique<DetachedScope>(bench.heap, Label("one too many")));
+        for (int i = 0; i < 10'000'000; ++i)
+            all.push_back(std::make_unique<DetachedScope>(bench.heap, Label("one too many")));
     } catch (const OutOfMemory& error) {
         text = error.what();
     }

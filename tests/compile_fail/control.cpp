@@ -118,9 +118,8 @@ std::int64_t use(perfloc::Heap& heap) {
     Node* raw = perfloc::make_raw<Node>(leaf, leaf->left, 2);
     Node* left = raw->left;
     raw->right = left;
-    auto everything = perfloc::make_with<Everything>([&] {
-        return Everything{.self = nullptr, .children = {leaf, raw}, .traced = Traced(raw)};
-    });
+    auto everything = perfloc::make_with<Everything>(
+        [&] { return Everything{.self = nullptr, .children = {leaf, raw}, .traced = Traced(raw)}; });
     everything->self = everything;
     everything->constant = raw;
     everything->children[1] = leaf;

@@ -1,6 +1,6 @@
 // EXPECT: make the field a perfloc::Ref
-#include <perfloc/perfloc.hpp>
 #include <array>
+#include <perfloc/perfloc.hpp>
 struct Node {
     perfloc::Ref<Node> next;
 };

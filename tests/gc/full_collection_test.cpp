@@ -156,7 +156,8 @@ TEST_CASE("the report of a full collection adds up") {
     CHECK(last.cause == PauseCause::full);
     CHECK(last.looked_at_bytes == report.before_bytes);
     CHECK(last.survived_bytes == report.live_bytes);
-    CHECK(report.mark + report.sweep + report.destructors + report.compact <= last.duration + std::chrono::milliseconds(1));
+    CHECK(report.mark + report.sweep + report.destructors + report.compact <=
+          last.duration + std::chrono::milliseconds(1));
     CHECK(list->value == 1);
     CHECK(large->size() == 1_MiB);
 }
@@ -166,7 +167,8 @@ TEST_CASE("a full collection without a mutator keeps what global handles and the
     GlobalHandle<Node> global;
     {
         Mutator me(heap);
-        global = GlobalHandle<Node>(make_in<Node>(heap.root(), make_in<Node>(heap.root(), nullptr, nullptr, 2), nullptr, 1));
+        global =
+            GlobalHandle<Node>(make_in<Node>(heap.root(), make_in<Node>(heap.root(), nullptr, nullptr, 2), nullptr, 1));
         for (int i = 0; i < 1000; ++i) make_raw_in<Node>(heap.root());
     }
     heap.collect_full();

@@ -72,9 +72,9 @@ private:
 struct Shape {
     int cells = 5000;
     int roots = 20;
-    std::size_t extra = 0;       ///< most bytes behind a cell
-    std::size_t array = 0;       ///< most elements of a cell's array; 0: no arrays
-    double linked = 0.5;         ///< share of the cells that others refer to
+    std::size_t extra = 0;  ///< most bytes behind a cell
+    std::size_t array = 0;  ///< most elements of a cell's array; 0: no arrays
+    double linked = 0.5;    ///< share of the cells that others refer to
 };
 
 /// Cells made in the current scope, linked at random (in cycles too), named by handles.
@@ -84,7 +84,8 @@ inline std::vector<perfloc::Handle<Cell>> make(Random& random, const Shape& shap
         const std::size_t extra = shape.extra != 0 ? random.below(shape.extra) : 0;
         Cell* const cell = perfloc::make_raw<Cell>(perfloc::ExtraBytes{extra});
         cell->id = random.below(1u << 30);
-        if (shape.array != 0 && random.below(4) == 0) cell->many = perfloc::make_raw_array<perfloc::Ref<Cell>>(random.below(shape.array));
+        if (shape.array != 0 && random.below(4) == 0)
+            cell->many = perfloc::make_raw_array<perfloc::Ref<Cell>>(random.below(shape.array));
         pool.push_back(cell);
     }
     const auto pick = [&]() -> Cell* {

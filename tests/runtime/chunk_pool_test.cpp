@@ -55,8 +55,8 @@ TEST_CASE("a chunk that was given back is taken next") {
 
 TEST_CASE("a list keeps order and number across chunk borders") {
     Bench bench;
-    for (const std::size_t n : {std::size_t{0}, std::size_t{1}, List::kPerChunk - 1, List::kPerChunk, List::kPerChunk + 1,
-                                5 * List::kPerChunk + 3}) {
+    for (const std::size_t n : {std::size_t{0}, std::size_t{1}, List::kPerChunk - 1, List::kPerChunk,
+                                List::kPerChunk + 1, 5 * List::kPerChunk + 3}) {
         List list = numbers(bench.pool, 0, n);
         CHECK(list.size() == n);
         CHECK(list.empty() == (n == 0));

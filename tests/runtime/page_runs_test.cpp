@@ -25,7 +25,8 @@ TEST_CASE("a run starts where as many pages are free in a row") {
     std::uint64_t random = 0x2545'f491'4f6c'dd1d;
     for (int round = 0; round < 200; ++round) {
         random ^= random << 13, random ^= random >> 7, random ^= random << 17;
-        const std::uint64_t masks[] = {random, random | random << 1, random | random >> 3 | random << 7, ~std::uint64_t{0} << (round % 64)};
+        const std::uint64_t masks[] = {random, random | random << 1, random | random >> 3 | random << 7,
+                                       ~std::uint64_t{0} << (round % 64)};
         for (const std::uint64_t free : masks) {
             for (unsigned n = 1; n <= 64; ++n) {
                 INFO("free " << free << ", n " << n);

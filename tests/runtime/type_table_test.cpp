@@ -93,10 +93,13 @@ const TypeShape& shape_of() {
 }  // namespace
 
 TEST_CASE("the fields of an aggregate are found by reflection, however deep") {
-    const std::vector<std::uint32_t> expected{
-        offsetof(Nested, one) + offsetof(Inner, ref), offsetof(Nested, two) + offsetof(Inner, ref),
-        offsetof(Nested, two) + sizeof(Inner) + offsetof(Inner, ref), offsetof(Nested, grid), offsetof(Nested, grid) + 8,
-        offsetof(Nested, grid) + 16, offsetof(Nested, grid) + 24};
+    const std::vector<std::uint32_t> expected{offsetof(Nested, one) + offsetof(Inner, ref),
+                                              offsetof(Nested, two) + offsetof(Inner, ref),
+                                              offsetof(Nested, two) + sizeof(Inner) + offsetof(Inner, ref),
+                                              offsetof(Nested, grid),
+                                              offsetof(Nested, grid) + 8,
+                                              offsetof(Nested, grid) + 16,
+                                              offsetof(Nested, grid) + 24};
     CHECK(info_of<Nested>().ref_offsets == expected);
     CHECK(info_of<Nested>().movable);
     CHECK(info_of<Nested>().payload_bytes == sizeof(Nested));
@@ -150,7 +153,8 @@ TEST_CASE("every reference of every element of an array is visited") {
     for (std::size_t i = 0; i < 5; ++i) CHECK(visited[i] == static_cast<const void*>(&(*array)[i].ref));
     auto wide = make_array<Wide>(3);
     visited.clear();
-    for_each_ref(wide.get(), header_of(wide.get()), type_shapes(), [&](std::atomic<void*>& slot) { visited.push_back(&slot); });
+    for_each_ref(wide.get(), header_of(wide.get()), type_shapes(),
+                 [&](std::atomic<void*>& slot) { visited.push_back(&slot); });
     REQUIRE(visited.size() == 9);
     CHECK(visited[4] == static_cast<const void*>(&(*wide)[1].refs[1]));
 }

@@ -67,7 +67,8 @@ struct Program {
 void forbid_memory_calls() {
     const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     int failed = filter == nullptr;
-    for (const int call : {SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(mremap)}) {
+    for (const int call :
+         {SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(mremap)}) {
         failed |= seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, call, 0) != 0;
     }
     if (failed || seccomp_load(filter) != 0) {

@@ -23,7 +23,8 @@ void collects_unchanged(std::uint64_t seed, const graph::Shape& shape, Collector
     std::vector<Handle<graph::Cell>> roots = graph::make(random, shape);
     Scope inner{"inner"};
     for (int round = 0; round < 3; ++round) {
-        auto more = graph::make(random, {.cells = shape.cells / 4, .roots = 3, .extra = shape.extra, .array = shape.array});
+        auto more =
+            graph::make(random, {.cells = shape.cells / 4, .roots = 3, .extra = shape.extra, .array = shape.array});
         for (auto& root : more) root->a = roots[random.below(roots.size())];
         if (collector == Collector::full) roots[random.below(roots.size())]->b = more.front();
         roots.insert(roots.end(), more.begin(), more.end());
@@ -48,7 +49,8 @@ TEST_CASE("random graphs are the same after a full collection") {
 
 TEST_CASE("random graphs of objects of many sizes are the same after a full collection") {
     for (std::uint64_t seed = 1; seed <= 15; ++seed) {
-        collects_unchanged(seed, {.cells = 1500, .extra = 2000, .array = 600, .linked = 0.1 * static_cast<double>(1 + seed % 9)});
+        collects_unchanged(
+            seed, {.cells = 1500, .extra = 2000, .array = 600, .linked = 0.1 * static_cast<double>(1 + seed % 9)});
     }
 }
 
@@ -71,12 +73,16 @@ TEST_CASE("objects of nearly 32 KiB at the borders of spans slide whole") {
         std::vector<std::size_t> sizes;
         for (int i = 0; i < 600; ++i) {
             const std::size_t largest = detail::kLargeBytes - detail::kHeaderBytes - sizeof(graph::Cell);
-            const std::size_t extra = (largest - random.below(3) * 8 - random.below(4) * random.below(3000)) & ~std::size_t{7};
+            const std::size_t extra =
+                (largest - random.below(3) * 8 - random.below(4) * random.below(3000)) & ~std::size_t{7};
             auto cell = make<graph::Cell>();
-            if (random.below(2) == 0) cell = make_raw<graph::Cell>(ExtraBytes{extra});
-            else cell = make_raw<graph::Cell>(ExtraBytes{random.below(100) * 8});
+            if (random.below(2) == 0)
+                cell = make_raw<graph::Cell>(ExtraBytes{extra});
+            else
+                cell = make_raw<graph::Cell>(ExtraBytes{random.below(100) * 8});
             cell->id = random.below(1u << 30);
-            const std::size_t behind = detail::header_count(detail::header_of(cell.get())) * 8 - 8 - sizeof(graph::Cell);
+            const std::size_t behind =
+                detail::header_count(detail::header_of(cell.get())) * 8 - 8 - sizeof(graph::Cell);
             fill(*cell, behind);
             if (random.below(2) == 0) continue;  // dies
             if (!all.empty()) cell->a = all[random.below(all.size())];
@@ -102,8 +108,10 @@ TEST_CASE("sliding frees what the dead held, and the space is used again") {
     Mutator me(heap);
     Handle<Node> list;
     for (int i = 0; i < 200'000; ++i) {
-        if (i % 10 == 0) list = make<Node>(list, nullptr, i);
-        else make_raw<Node>();
+        if (i % 10 == 0)
+            list = make<Node>(list, nullptr, i);
+        else
+            make_raw<Node>();
     }
     const Bytes before = heap.stats().used_bytes();
     heap.collect_full();

@@ -16,12 +16,8 @@ TEST_CASE("a scope is promoted inline when its worst case fits the budget and no
         bool inline_;
     };
     const Case cases[] = {
-        {{0, false, false}, 100us, true},
-        {{100, false, false}, 100us, true},
-        {{1_GiB, false, false}, 100us, false},
-        {{1_GiB, false, false}, 10s, true},
-        {{100, true, false}, 10s, false},
-        {{100, false, true}, 10s, false},
+        {{0, false, false}, 100us, true},   {{100, false, false}, 100us, true}, {{1_GiB, false, false}, 100us, false},
+        {{1_GiB, false, false}, 10s, true}, {{100, true, false}, 10s, false},   {{100, false, true}, 10s, false},
         {{100, true, true}, 10s, false},
     };
     for (const Case& c : cases) {
@@ -48,8 +44,8 @@ TEST_CASE("a span is evacuated when it is sparse and movable, under stress whene
         bool stress, evacuated;
     };
     const Case cases[] = {
-        {{100, 4096, true}, false, true},      {{2047, 4096, true}, false, true},  {{2048, 4096, true}, false, false},
-        {{4096, 4096, true}, false, false},    {{4096, 4096, true}, true, true},   {{100, 4096, false}, false, false},
+        {{100, 4096, true}, false, true},   {{2047, 4096, true}, false, true}, {{2048, 4096, true}, false, false},
+        {{4096, 4096, true}, false, false}, {{4096, 4096, true}, true, true},  {{100, 4096, false}, false, false},
         {{100, 4096, false}, true, false},
     };
     for (const Case& c : cases) {

@@ -123,7 +123,8 @@ TEST_CASE("a large object survives in place, with what it refers to") {
     {
         Scope scope{"large"};
         large = make_array<Ref<Node>>(10'000);
-        for (std::size_t i = 0; i < 10'000; i += 10) (*large)[i] = make_raw<Node>(nullptr, nullptr, static_cast<int>(i));
+        for (std::size_t i = 0; i < 10'000; i += 10)
+            (*large)[i] = make_raw<Node>(nullptr, nullptr, static_cast<int>(i));
         before = large.get();
         make_array<char>(1_MiB);
     }
@@ -216,8 +217,11 @@ TEST_CASE("random graphs survive the end of their scope unchanged") {
         {
             Scope outer{"outer"};
             Scope inner{"inner"};
-            graph::Shape shape{.cells = 3000, .roots = static_cast<int>(1 + random.below(40)), .extra = random.below(3) * 200,
-                               .array = random.below(3) * 300, .linked = 0.1 * static_cast<double>(1 + random.below(9))};
+            graph::Shape shape{.cells = 3000,
+                               .roots = static_cast<int>(1 + random.below(40)),
+                               .extra = random.below(3) * 200,
+                               .array = random.below(3) * 300,
+                               .linked = 0.1 * static_cast<double>(1 + random.below(9))};
             roots = graph::make(random, shape);
             const graph::Copy before(roots);
             inner.end();

@@ -51,8 +51,10 @@ TEST_CASE("at a scope's end destructors run newest first, each once") {
     {
         Scope scope{"dying"};
         for (int i = 1; i <= 500; ++i) {
-            if (i % 2 == 0) make_raw<Mortal>(log, i);
-            else light(log, i);
+            if (i % 2 == 0)
+                make_raw<Mortal>(log, i);
+            else
+                light(log, i);
         }
         CHECK(log.empty());
     }
@@ -176,7 +178,8 @@ TEST_CASE("the elements of an array are destroyed last to first") {
     {
         Scope scope{"array"};
         auto array = make_array<Light>(10);
-        for (int i = 0; i < 10; ++i) (*array)[static_cast<std::size_t>(i)].log = &log, (*array)[static_cast<std::size_t>(i)].name = i;
+        for (int i = 0; i < 10; ++i)
+            (*array)[static_cast<std::size_t>(i)].log = &log, (*array)[static_cast<std::size_t>(i)].name = i;
         auto strings = make_array<std::string>(100, std::string(100, 's'));
         CHECK((*strings)[99].size() == 100);
     }

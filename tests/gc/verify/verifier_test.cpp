@@ -108,8 +108,8 @@ TEST_CASE("a reference inward that is not recorded is found, with both scopes") 
     Scope inner{"the inner scope"};
     auto child = make<Node>();
     const RawWrite bad(&parent->left, child.get());
-    CHECK(has(bench.violation(), {"[remset]", "objects::Node", "offset 0", "->", "the outer scope", "the inner scope",
-                                  "not recorded"}));
+    CHECK(has(bench.violation(),
+              {"[remset]", "objects::Node", "offset 0", "->", "the outer scope", "the inner scope", "not recorded"}));
 }
 
 TEST_CASE("a reference between lineages that is not recorded is found") {
