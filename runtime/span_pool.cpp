@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace perfloc::detail {
 
@@ -131,11 +132,16 @@ std::uint32_t SpanPool::take_blocks(std::size_t count) {
         block = find_free_blocks(count);
     }
     if (block == 0) block = frontier_blocks(count);
-    if (block == 0) {
+    if (block == 0) {  // what stress modes hold back comes before a refusal
+        const std::size_t cap = std::exchange(limits_.quarantine, 0);
         consolidate();
+        limits_.quarantine = cap;
         block = find_free_blocks(count);
     }
-    if (block == 0 && make_room(count * kBlockBytes)) block = frontier_blocks(count);
+    if (block == 0 && make_room(count * kBlockBytes)) {
+        block = frontier_blocks(count);
+        if (block == 0) block = find_free_blocks(count);  // of free ones, more are allowed now
+    }
     if (block == 0) return 0;
     for (std::size_t i = 0; i < count; ++i) claim(block + static_cast<std::uint32_t>(i), BlockState::large);
     return first_page(block);
