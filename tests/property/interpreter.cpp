@@ -256,8 +256,8 @@ bool Interpreter::misuse(const Op& op) {
     }
 }
 
-/// Ends what is open, and then the heap. All of it has to be given back, but for what stress modes hold in quarantine: a
-/// quarter of the limit must fit in one object.
+/// Ends what is open, and then the heap. All of it has to be given back, but for what stress modes hold in quarantine:
+/// a quarter of the limit must fit in one object.
 void Interpreter::finish() {
     for (Detached& detached : detached_) {
         if (detached.scope && !world_.failed()) end(detached, 2);
@@ -269,7 +269,9 @@ void Interpreter::finish() {
     world_.attach();
     world_.collect_full();
     try {
-        make_array<std::uint64_t>(world_.heap().stats().limit_bytes() / 4 / sizeof(std::uint64_t));
+        // Only where the limit is low: touching that much memory would be most of the work.
+        if (program_.setting.small)
+            make_array<std::uint64_t>(world_.heap().stats().limit_bytes() / 4 / sizeof(std::uint64_t));
     } catch (const OutOfMemory& error) {
         world_.fail(std::string("an empty heap has no room: ") + error.what());
     }

@@ -58,8 +58,8 @@ Op parse_op(std::string_view text) {
 Options Setting::options() const {
     using namespace std::chrono_literals;
     Options options;
-    options.reserve = 256_MiB;
-    options.limit = small ? 4_MiB : 128_MiB;
+    options.reserve = 64_MiB;
+    options.limit = small ? 4_MiB : 48_MiB;
     options.collector = collector;
     options.full_minimum = 256_KiB;
     switch (budget) {
