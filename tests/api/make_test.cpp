@@ -113,7 +113,7 @@ TEST_CASE("storage behind an object is as large as asked for, and its own") {
     for (const auto& [leaf, n] : all) {
         REQUIRE(leaf->value == static_cast<std::int64_t>(n));
         const auto* const bytes = reinterpret_cast<const unsigned char*>(leaf.get() + 1);
-        REQUIRE(std::all_of(bytes, bytes + n, [n = n](unsigned char byte) { return byte == n % 256; }));
+        REQUIRE(std::all_of(bytes, bytes + n, [length = n](unsigned char byte) { return byte == length % 256; }));
     }
     CHECK(bench.heap.verify().ok());
 }

@@ -53,11 +53,11 @@ private:
         void trace(Tracer& tracer) const { tracer(ref_); }
 
     private:
-        double number_ = 0;
+        [[maybe_unused]] double number_ = 0;
         Ref<Node> ref_;
     };
     Ref<Node> a_;
-    int number_ = 0;
+    [[maybe_unused]] int number_ = 0;
     Ref<Node> b_;
     Ref<Node> many_[3];
     std::array<Part, 2> inner_;
