@@ -172,16 +172,14 @@ void Verifier::look_for_undeclared(const Where& parent) {
 
 std::string Verifier::describe(const Where& parent, std::size_t offset, const void* child) const {
     const detail::TypeInfo& info = detail::type_info(detail::header_type(parent.header));
-    std::string field = fmt::format("offset {}", offset);
-    if (info.array) {
-        field = fmt::format("element {}", offset / std::max<std::size_t>(1, info.payload_bytes));
-        if (info.payload_bytes > kWordBytes) field += fmt::format(", offset {}", offset % info.payload_bytes);
-    } else {
-        const auto at = std::find(info.ref_offsets.begin(), info.ref_offsets.end(), offset);
-        const auto nth = static_cast<std::size_t>(at - info.ref_offsets.begin());
-        if (nth < info.ref_names.size() && !info.ref_names[nth].empty())
-            field = fmt::format("field {}", info.ref_names[nth]);
-    }
+    const std::size_t within = info.array ? offset % std::max<std::size_t>(1, info.payload_bytes) : offset;
+    const auto at = std::find(info.ref_offsets.begin(), info.ref_offsets.end(), within);
+    const auto nth = static_cast<std::size_t>(at - info.ref_offsets.begin());
+    std::string field;
+    if (info.array) field = fmt::format("element {}, ", offset / std::max<std::size_t>(1, info.payload_bytes));
+    if (nth < info.ref_names.size() && !info.ref_names[nth].empty())
+        field += fmt::format("field {}, ", info.ref_names[nth]);
+    field += fmt::format("offset {}", within);
     std::string child_type = "(no object)";
     if (heap_.pages.contains(child) && objects_.is_object(child)) child_type = detail::type_of(child).name;
     return fmt::format("{} at {} ({}) -> {} at {}", info.name, parent.object, field, child_type, child);

@@ -1,11 +1,15 @@
 #pragma once
 
 #include <perfloc/detail/field_kind.hpp>
+#include <perfloc/detail/field_name.hpp>
 #include <perfloc/detail/type_info.hpp>
 #include <perfloc/detail/type_name.hpp>
 
+#include <algorithm>
 #include <cstring>
+#include <string>
 #include <type_traits>
+#include <utility>
 
 /// From a C++ type to its TypeInfo: the fields of an aggregate by reflection (Boost.PFR), those of another class by its
 /// trace().
@@ -114,49 +118,57 @@ consteval bool constructs_quietly() {
 
 // --- offsets ---------------------------------------------------------------------------------------------------------
 
-template <class T>
-void collect_offsets(std::uint32_t base, std::vector<std::uint32_t>& out);
+/// A Ref that was found, by its place and by its name ("child.left", "kids[2]"; empty where it has none).
+struct FoundRef {
+    std::uint32_t offset;
+    std::string name;
+};
 
 template <class T>
-void collect_traced(std::uint32_t base, std::vector<std::uint32_t>& out) {
+void collect_refs(std::uint32_t base, const std::string& name, std::vector<FoundRef>& out);
+
+template <class T>
+void collect_traced(std::uint32_t base, const std::string& name, std::vector<FoundRef>& out) {
     alignas(T) static thread_local std::byte storage[sizeof(T)];
     std::memset(storage, 0, sizeof storage);
     Tracer tracer(storage);
     reinterpret_cast<const T*>(storage)->trace(tracer);
-    for (std::uint32_t offset : tracer.offsets()) out.push_back(base + offset);
+    for (std::uint32_t offset : tracer.offsets()) out.push_back({base + offset, name});
+}
+
+template <class T, std::size_t I>
+void collect_field(std::uint32_t base, const std::string& name, std::vector<FoundRef>& out) {
+    const auto* const start = reinterpret_cast<const std::byte*>(&nameless<T>.object);
+    const auto* const field = reinterpret_cast<const std::byte*>(&boost::pfr::get<I>(nameless<T>.object));
+    const std::string own = (name.empty() ? name : name + ".") + std::string(field_name<T, I>());
+    collect_refs<boost::pfr::tuple_element_t<I, T>>(base + static_cast<std::uint32_t>(field - start), own, out);
+}
+
+template <class T, std::size_t... I>
+void collect_fields(std::uint32_t base, const std::string& name, std::vector<FoundRef>& out,
+                    std::index_sequence<I...>) {
+    (collect_field<T, I>(base, name, out), ...);
 }
 
 template <class T>
-void collect_aggregate(std::uint32_t base, std::vector<std::uint32_t>& out) {
-    union Storage {
-        Storage() {}
-        ~Storage() {}
-        T object;
-    };
-    static Storage storage;
-    const auto* start = reinterpret_cast<const std::byte*>(&storage.object);
-    boost::pfr::for_each_field(storage.object, [&](auto& field) {
-        const auto offset = static_cast<std::uint32_t>(reinterpret_cast<const std::byte*>(&field) - start);
-        collect_offsets<std::remove_cvref_t<decltype(field)>>(base + offset, out);
-    });
-}
-
-template <class T>
-void collect_offsets(std::uint32_t base, std::vector<std::uint32_t>& out) {
+void collect_refs(std::uint32_t base, const std::string& name, std::vector<FoundRef>& out) {
     constexpr FieldKind kind = kind_of<T>();
     if constexpr (kind == FieldKind::ref) {
-        out.push_back(base);
+        out.push_back({base, name});
     } else if constexpr (kind == FieldKind::std_array) {
         using Element = typename T::value_type;
         if constexpr (HoldsRef<Element>::value) {
             for (std::size_t i = 0; i < std::tuple_size_v<T>; ++i) {
-                collect_offsets<Element>(base + static_cast<std::uint32_t>(i * sizeof(Element)), out);
+                collect_refs<Element>(base + static_cast<std::uint32_t>(i * sizeof(Element)),
+                                      name + "[" + std::to_string(i) + "]", out);
             }
         }
     } else if constexpr (kind == FieldKind::traced) {
-        collect_traced<T>(base, out);
+        collect_traced<T>(base, name, out);
     } else if constexpr (kind == FieldKind::aggregate) {
-        if constexpr (HoldsRef<T>::value) collect_aggregate<T>(base, out);
+        if constexpr (HoldsRef<T>::value) {
+            collect_fields<T>(base, name, out, std::make_index_sequence<boost::pfr::tuple_size_v<T>>{});
+        }
     }
 }
 
@@ -200,7 +212,13 @@ TypeInfo describe_fields() {
     info.alignment = alignof(T) < kWordBytes ? kWordBytes : alignof(T);
     info.movable = may_move<T>;
     info.free_threaded = free_threaded<T>;
-    collect_offsets<T>(0, info.ref_offsets);
+    std::vector<FoundRef> refs;
+    collect_refs<T>(0, {}, refs);
+    std::sort(refs.begin(), refs.end(), [](const FoundRef& a, const FoundRef& b) { return a.offset < b.offset; });
+    for (FoundRef& ref : refs) {
+        info.ref_offsets.push_back(ref.offset);
+        info.ref_names.push_back(std::move(ref.name));
+    }
     return info;
 }
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,8 +19,8 @@ struct TypeInfo {
     bool movable = true;         ///< copying its bytes moves it
     bool free_threaded = false;  ///< its destructor may run on the collector thread
     void (*destroy)(void* object, std::uint64_t count) noexcept = nullptr;
-    std::vector<std::uint32_t> ref_offsets;   ///< bytes from the object's (or the element's) start, ascending
-    std::vector<std::string_view> ref_names;  ///< as many; empty views where a field's name is not known
+    std::vector<std::uint32_t> ref_offsets;  ///< bytes from the object's (or the element's) start, ascending
+    std::vector<std::string> ref_names;      ///< as many; empty where a field's name is not known (behind trace())
 };
 
 /// Registers a type; returns the header of an object of it with the count left zero. Thread-safe; the description is

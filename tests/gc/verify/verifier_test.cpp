@@ -98,7 +98,7 @@ TEST_CASE("a reference into a scope that has ended is found") {
     const RawWrite bad(&parent->left, gone);
     const VerifyReport report = bench.heap.verify();
     REQUIRE(report.violations.size() == 1);
-    CHECK(has(report.violations.front(), {"[stale]", "objects::Node", "offset 0", "->"}));
+    CHECK(has(report.violations.front(), {"[stale]", "objects::Node", "field left", "offset 0", "->"}));
 }
 
 TEST_CASE("a reference inward that is not recorded is found, with both scopes") {
@@ -109,7 +109,7 @@ TEST_CASE("a reference inward that is not recorded is found, with both scopes") 
     auto child = make<Node>();
     const RawWrite bad(&parent->left, child.get());
     CHECK(has(bench.violation(),
-              {"[remset]", "objects::Node", "offset 0", "->", "the outer scope", "the inner scope", "not recorded"}));
+              {"[remset]", "objects::Node", "field left", "->", "the outer scope", "the inner scope", "not recorded"}));
 }
 
 TEST_CASE("a reference between lineages that is not recorded is found") {
