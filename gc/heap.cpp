@@ -67,6 +67,7 @@ Heap::~Heap() {
 
 RootScope& Heap::root() noexcept { return *root_; }
 const Options& Heap::options() const noexcept { return core_->options; }
+void Heap::set_pauses(const PauseBudget& budget) { core_->options.pauses = budget; }
 Stats Heap::stats() const noexcept { return Stats(*core_); }
 
 void Heap::collect_full() {

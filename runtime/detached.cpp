@@ -99,6 +99,8 @@ ScopeReport end_detached(RegionHot* hot_region) {
     return end_checked(heap_of(*region, "ended"), *region);
 }
 
+ScopeReport end_detached_and_wait(RegionHot* region, std::chrono::nanoseconds) { return end_detached(region); }
+
 void abandon_detached(RegionHot* hot_region) noexcept {
     Region* const region = static_cast<Region*>(hot_region);
     if (const std::string why = refusal(region); !why.empty()) fail(why.substr(std::string_view("perfloc: ").size()));

@@ -126,6 +126,15 @@ void idle_until(std::chrono::steady_clock::time_point until) {
     if (Clock::now() < until) poll();
 }
 
+bool collect_until(std::chrono::steady_clock::time_point until) {
+    current_heap("collect_until()");
+    if (Clock::now() < until) poll();
+    return true;
+}
+
+void begin_no_pause(std::size_t) { current_heap("NoPause"); }
+void end_no_pause() noexcept {}
+
 }  // namespace perfloc::detail
 
 namespace perfloc {

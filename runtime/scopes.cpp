@@ -115,6 +115,8 @@ ScopeReport end_scope_now(RegionHot* hot_region) {
 
 void keep_scope(RegionHot& region) noexcept { region.attention |= kKeep; }
 
+void trim_scope(RegionHot&) {}
+
 void expect_bytes(RegionHot& hot_region, std::size_t bytes) {
     Region& region = as_region(hot_region);
     if (region.nominal_of != nullptr || hot.mutator == nullptr || region.counters == nullptr) return;

@@ -36,6 +36,9 @@ public:
     /// The options as they hold: overridden by the environment, sizes as granted.
     const Options& options() const noexcept;
     Stats stats() const noexcept;
+    /// The budget of pauses from now on. Throws OptionError for one that makes no sense. By the heap's mutator, or while
+    /// there is none.
+    void set_pauses(const PauseBudget& budget);
 
     /// Collects the whole heap in one pause, whatever the collector. A safepoint of the calling mutator. O(heap).
     void collect_full();

@@ -2,8 +2,10 @@
 
 #include <perfloc/detail/export.hpp>
 #include <perfloc/detail/fwd.hpp>
+#include <perfloc/units.hpp>
 
 #include <chrono>
+#include <cstddef>
 
 namespace perfloc {
 
@@ -11,6 +13,9 @@ namespace detail {
 struct MutatorCore;
 PERFLOC_API void poll();
 PERFLOC_API void idle_until(std::chrono::steady_clock::time_point until);
+PERFLOC_API bool collect_until(std::chrono::steady_clock::time_point until);
+PERFLOC_API void begin_no_pause(std::size_t bytes);
+PERFLOC_API void end_no_pause() noexcept;
 }  // namespace detail
 
 /// The calling thread may allocate in `heap` while this lives. Opens the mutator's outermost scope; detaching ends it,
@@ -33,11 +38,25 @@ public:
     /// to do.
     void idle_until(std::chrono::steady_clock::time_point until) { detail::idle_until(until); }
 
+    /// A safepoint: collects on until nothing is left to collect, or until `until`. True if nothing is left.
+    bool collect_until(std::chrono::steady_clock::time_point until) { return detail::collect_until(until); }
+
 private:
     detail::MutatorCore* core_;
 };
 
 /// The safepoint of the calling thread's mutator. Throws AttachError where there is none.
 inline void poll() { detail::poll(); }
+
+/// While it lives, the calling mutator is given no slice: polls do nothing. `bytes` are made available up front, their pages
+/// touched, or the constructor throws OutOfMemory at once; of what is allocated beyond them, the limit alone decides. May be
+/// nested. Ends on the thread it began on. The constructor may take long (it commits, and may wait for a collection).
+class PERFLOC_API NoPause {
+public:
+    explicit NoPause(Bytes bytes = 0) { detail::begin_no_pause(bytes); }
+    ~NoPause() { detail::end_no_pause(); }
+    NoPause(const NoPause&) = delete;
+    NoPause& operator=(const NoPause&) = delete;
+};
 
 }  // namespace perfloc

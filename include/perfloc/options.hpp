@@ -33,7 +33,8 @@ struct Options {
     Bytes limit = 0;         ///< most bytes to commit; 0: the cgroup's limit or the machine's memory, whichever is less
     Bytes soft_limit = 0;    ///< above this a poll collects the whole heap; 0: 7/8 of the limit
     Collector collector = Collector::hinted;
-    PauseBudget pauses = {};
+    PauseBudget pauses = {};       ///< settable while running: Heap::set_pauses
+    bool collector_thread = true;  ///< false: the same code runs in a fiber, in slices of the mutator's time
     double full_growth_factor =
         2.0;                      ///< the baseline collects when the heap has grown to this multiple of what survived
     Bytes full_minimum = 16_MiB;  ///< ... and is at least this large

@@ -17,6 +17,7 @@ struct ScopeReport {
     Bytes released_bytes = 0;
     Bytes promoted_bytes = 0;          ///< survivors, copied or adopted
     bool constant_time = false;        ///< released in O(1): nothing outside could name anything in it
+    bool settled = true;               ///< false: a collection beside the program goes on with it; bytes come later
     std::chrono::nanoseconds pause{};  ///< what it cost this thread; zero where it was O(1), which is not timed
 };
 
@@ -27,6 +28,8 @@ PERFLOC_API void end_scope_slow(RegionHot* region) noexcept;
 PERFLOC_API ScopeReport end_scope_now(RegionHot* region);
 PERFLOC_API void keep_scope(RegionHot& region) noexcept;
 PERFLOC_API void expect_bytes(RegionHot& region, std::size_t bytes);
+PERFLOC_API void trim_scope(RegionHot& region);
+PERFLOC_API ScopeReport end_detached_and_wait(RegionHot* region, std::chrono::nanoseconds timeout);
 [[noreturn]] PERFLOC_COLD PERFLOC_API void ended_scope();  ///< throws ScopeError
 
 }  // namespace detail
@@ -74,6 +77,8 @@ public:
     void keep() { detail::keep_scope(region()); }
     /// Sizes the first span for so many bytes. Useful before the first allocation.
     void expect(Bytes bytes) { detail::expect_bytes(region(), bytes); }
+    /// Asks for a collection of the scope, with all that it encloses, while it stays open; starts at the next poll.
+    void trim() { detail::trim_scope(region()); }
     /// Ends the scope before the brace does. Throws ScopeError when it has ended, or is not the innermost one.
     ScopeReport end() {
         const ScopeReport report = detail::end_scope_now(region_);
@@ -97,6 +102,8 @@ private:
 class RootScope {
 public:
     explicit RootScope(detail::RegionHot& region) : region_(&region) {}
+    /// Asks for a collection of the whole heap beside the program; starts at the next poll.
+    void trim() { detail::trim_scope(*region_); }
 
 private:
     friend detail::RegionOf;
@@ -149,11 +156,17 @@ public:
         region_ = nullptr;
         return report;
     }
-    /// Ends the scope and waits until its survivors are settled. A safepoint.
+    /// Ends the scope and waits until its survivors are settled, no longer than `timeout` (then `settled` is false). A
+    /// safepoint, and one long pause: that is what the caller asks for.
     template <class Rep, class Period>
-    ScopeReport end_and_wait(std::chrono::duration<Rep, Period> /*timeout*/) {
-        return end();  // promotion runs to its end in the caller
+    ScopeReport end_and_wait(std::chrono::duration<Rep, Period> timeout) {
+        const ScopeReport report = detail::end_detached_and_wait(
+            region_, std::chrono::duration_cast<std::chrono::nanoseconds>(timeout));
+        region_ = nullptr;
+        return report;
     }
+    /// Asks for a collection of the scope while it stays open; starts at the next poll.
+    void trim() { detail::trim_scope(region()); }
     bool ended() const noexcept { return region_ == nullptr; }
 
     /// Makes the scope the innermost one of the calling mutator while it lives. One at a time: ScopeError when the scope
