@@ -1,15 +1,20 @@
 #include "gc/collectors.hpp"
 
+#include "gc/cycle/engine.hpp"
 #include "gc/full_collection.hpp"
 #include "gc/policy/full_policy.hpp"
+#include "gc/policy/pacer.hpp"
+#include "gc/policy/scope_end_policy.hpp"
 #include "gc/scope_collection.hpp"
 #include "gc/verify/stack_watch.hpp"
 #include "gc/verify/verifier.hpp"
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <utility>
 
 namespace perfloc::gc {
 
@@ -19,11 +24,22 @@ namespace {
 class Collectors final : public detail::CollectorInterface {
 public:
     explicit Collectors(HeapCore& heap)
-        : heap_(heap), marks_(heap.memory), scopes_(heap, marks_, phase_), whole_(heap, marks_, phase_) {
+        : heap_(heap),
+          marks_(heap.memory),
+          scopes_(heap, marks_, phase_),
+          whole_(heap, marks_, phase_),
+          pacer_(heap.options.pauses),
+          engine_(heap, heap.options.collector_thread && heap.listens()) {
         set_threshold(0);
     }
 
     ScopeReport end_scope(Region& ended, Region& enclosing) noexcept override {
+        if (!at_once(ended)) {
+            engine_.condemn(ended, enclosing);
+            ScopeReport report;
+            report.settled = false;
+            return report;
+        }
         if (phase_.now() == Phase::idle) return scopes_.run(ended, enclosing);
         // A destructor of a dying set ended a scope: that one's spans are its own, and so are its marks.
         PhaseOwner phase;
@@ -31,8 +47,57 @@ public:
         return nested.run(ended, enclosing);
     }
 
+    void condemn(Region& ended, Region& enclosing) noexcept override { engine_.condemn(ended, enclosing); }
+
+    void attend() noexcept override {
+        if (detail::hot.quiet != 0 || no_pause()) return engine_.answer();  // law [quiet]
+        paced_slice(false);
+    }
+
+    void handshake() noexcept override { engine_.answer(); }
+
+    bool relieve() noexcept override {
+        if (!engine_.active()) return false;
+        const detail::Stopwatch watch;
+        const bool ended = engine_.finish(false, false);
+        heap_.pauses.record(PauseCause::stall, watch.elapsed(), 0, 0, Label("(heap)"));
+        return ended;
+    }
+
+    bool collect_until(std::chrono::steady_clock::time_point until) override {
+        for (;;) {
+            begin_what_is_due();
+            if (!engine_.active()) return true;
+            const auto now = detail::Clock::now();
+            if (now >= until) return false;
+            const std::chrono::nanoseconds left = until - now;
+            if (is_collectors(engine_.phase()) && engine_.has_thread()) {
+                engine_.driver().wait(Deadline::in(left));
+            } else {
+                timed_slice(std::min(left, heap_.options.pauses.max), true);
+            }
+        }
+    }
+
+    void trim(Region& region) override {
+        trim_region_ = region.index;
+        trim_birth_ = region.birth;
+        heap_.safepoint_due = true;
+    }
+
+    void finish() noexcept override {
+        engine_.poll();
+        engine_.finish(true, true);
+    }
+
+    void note_slot(const detail::IncomingSlot& slot, void* target) noexcept override { engine_.note_slot(slot, target); }
+    bool dying(const void* object) const noexcept override { return engine_.dying(object); }
+    void set_pauses() override { pacer_.set(heap_.options.pauses); }
+
     void collect_full() override {
         if (phase_.now() != Phase::idle || detail::hot.quiet != 0) return;  // law [quiet]
+        engine_.poll();
+        engine_.finish(true, true);
         whole_.run(heap_.stress.move);
         set_threshold(heap_.pool.used_bytes());
         heap_.safepoint_due = false;
@@ -40,6 +105,7 @@ public:
     }
 
     bool safepoint() override {
+        if (heap_.listens() && !heap_.stress.move) return paced_safepoint();
         const bool due = heap_.safepoint_due && heap_.pool.used_bytes() > heap_.collect_above;
         heap_.safepoint_due = false;
         look_for_undeclared_references();
@@ -62,6 +128,123 @@ private:
     static constexpr bool kWatchStack = true;
 #endif
 
+    bool no_pause() const { return heap_.mutator != nullptr && heap_.mutator->no_pause != 0; }
+
+    /// The end of a scope is dealt with in the caller where that fits the budget at its worst.
+    bool at_once(const Region& ended) const {
+        if (heap_.stress.move) return true;
+        if (heap_.stress.condemn) return false;
+        const EndedScope scope{.bytes = detail::allocated_bytes(heap_, ended),
+                               .slots = ended.incoming.size(),
+                               .cleanups = ended.cleanups.size()};
+        return collect_at_once(scope, heap_.options.pauses.max);
+    }
+
+    /// At a poll: begin what is due, then one slice.
+    bool paced_safepoint() {
+        look_for_undeclared_references();
+        engine_.poll();
+        if (near_limit()) {
+            if (kWatchStack) stack_.before();
+            collect_full();
+            stack_.after();
+            return true;
+        }
+        begin_what_is_due();
+        if (engine_.active()) {
+            if (kWatchStack) stack_.before();
+            paced_slice(true);
+            stack_.after();
+        }
+        verify_if_asked("at a safepoint");
+        return true;
+    }
+
+    /// So little is left that the program would be refused memory before a collection beside it ends.
+    bool near_limit() {
+        if (!heap_.safepoint_due) return false;
+        const std::size_t limit = std::min(heap_.options.limit, heap_.pool.limit_bytes());
+        return heap_.pool.used_bytes() > emergency_above_ && heap_.pool.used_bytes() > limit / 16 * 15;
+    }
+
+    void begin_what_is_due() {
+        if (engine_.active()) return;
+        if (cycle_running_) note_end_of_cycle();
+        if (trim_region_ != 0) {
+            Region& region = heap_.regions.at(std::exchange(trim_region_, 0u));
+            if (region.birth == trim_birth_ && heap_.regions.state(region) == detail::RegionState::open) {
+                return begin_pressure(region);
+            }
+        }
+        if (heap_.safepoint_due && heap_.pool.used_bytes() > heap_.collect_above) begin_pressure(grown_most());
+        heap_.safepoint_due = false;
+    }
+
+    void begin_pressure(Region& outermost) {
+        const auto now = detail::Clock::now();
+        since_last_ = now - began_;
+        began_ = now;
+        cycle_running_ = true;
+        engine_.begin_pressure(outermost);
+    }
+
+    void note_end_of_cycle() {
+        cycle_running_ = false;
+        growth_.collected(detail::Clock::now() - began_, since_last_);
+        heap_.for_each_open_region([](Region& region) { region.settled_pages = region.pages; });
+        set_threshold(heap_.pool.used_bytes());
+    }
+
+    /// The innermost open scope that has, with what it encloses, three quarters of the growth since the last collection.
+    Region& grown_most() {
+        const auto growth = [](const Region& region) {
+            return region.pages - std::min(region.pages, region.settled_pages);
+        };
+        std::uint64_t total = 0;
+        heap_.for_each_open_region([&](const Region& region) { total += growth(region); });
+        std::uint64_t inner = 0;
+        for (Region* region = heap_.current_region(); region != nullptr && region != heap_.root;
+             region = region->parent_region()) {
+            inner += growth(*region);
+            if (inner >= total / 4 * 3) return *region;
+        }
+        return *heap_.root;
+    }
+
+    /// One slice, if the program's share of time allows it now.
+    void paced_slice(bool may_move) {
+        const CyclePhase phase = engine_.phase();
+        if (is_collectors(phase) && engine_.has_thread()) return;
+        if (phase == CyclePhase::agree) return engine_.answer();
+        const auto now = detail::TickClock::duration(detail::TickClock::now());
+        const std::chrono::nanoseconds allowance = pacer_.allowance(now);
+        if (allowance.count() == 0) return;
+        timed_slice(allowance, may_move);
+    }
+
+    void timed_slice(std::chrono::nanoseconds time, bool may_move) {
+        const detail::Stopwatch watch;
+        const PauseCause cause = cause_of(engine_.phase());
+        if (!may_move) ++slices_without_poll_;
+        if (may_move) slices_without_poll_ = 0;
+        // A program that does not poll: what waits for one is adopted.
+        const bool adopt_all = slices_without_poll_ > kMostSlicesWithoutPoll;
+        engine_.slice({Deadline::in(time), may_move, true, adopt_all, may_move});
+        const std::chrono::nanoseconds took = watch.elapsed();
+        pacer_.spent(took);
+        heap_.pauses.record(cause, took, 0, 0, Label("(slice)"));
+        verify_if_asked("after a slice");
+    }
+
+    static PauseCause cause_of(CyclePhase phase) {
+        switch (phase) {
+            case CyclePhase::destroy:
+                return PauseCause::destructors;
+            default:
+                return PauseCause::collection;
+        }
+    }
+
     /// In debug builds: at the polls number 1, 2, 4, 8... the verifier walks the heap, which names fields that look like
     /// references and are not declared. So seldom that its cost is lost among the others'.
     void look_for_undeclared_references() {
@@ -80,7 +263,8 @@ private:
         const Options& options = heap_.options;
         switch (options.collector) {
             case Collector::hinted:
-                heap_.collect_above = next_emergency_collection(used, options.soft_limit, options.limit);
+                heap_.collect_above = growth_.threshold(used, options.soft_limit);
+                emergency_above_ = next_emergency_collection(used, options.soft_limit, options.limit);
                 break;
             case Collector::full:
                 heap_.collect_above = std::min(
@@ -92,6 +276,8 @@ private:
         }
     }
 
+    static constexpr unsigned kMostSlicesWithoutPoll = 64;
+
     HeapCore& heap_;
     MarkBitmap marks_;
     PhaseOwner phase_;
@@ -99,6 +285,16 @@ private:
     FullCollection whole_;
     StackWatch stack_{heap_};
     std::uint64_t polls_ = 0;
+    Pacer pacer_;
+    GrowthPolicy growth_;
+    std::size_t emergency_above_ = 0;
+    unsigned slices_without_poll_ = 0;
+    bool cycle_running_ = false;  // one that growth or trim() has begun
+    detail::Clock::time_point began_ = detail::Clock::now();
+    std::chrono::nanoseconds since_last_{0};
+    std::uint32_t trim_region_ = 0;
+    std::uint64_t trim_birth_ = 0;
+    Engine engine_;  // at last: its thread ends first
 };
 
 }  // namespace

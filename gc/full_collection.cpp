@@ -13,6 +13,15 @@
 
 namespace perfloc::gc {
 
+namespace {
+
+struct WholeHeap {
+    static bool contains(const void*) { return true; }
+    static void marked(const void*, std::size_t) {}
+};
+
+}  // namespace
+
 void FullCollection::run(bool move_all) {
     const detail::Stopwatch whole;
     detail::Stopwatch part;
@@ -58,7 +67,8 @@ void FullCollection::find_regions() {
 }
 
 void FullCollection::mark() {
-    Marker marker(heap_, marks_, [](const void*) { return true; });
+    WholeHeap all;
+    Marker marker(heap_, marks_, all);
     for (Region* const region : regions_) {
         for_each_handle(region->handles, [&](const HandleNode& node) { marker.visit(node.object); });
         const std::lock_guard guard(heap_.global_handles);

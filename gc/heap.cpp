@@ -67,7 +67,11 @@ Heap::~Heap() {
 
 RootScope& Heap::root() noexcept { return *root_; }
 const Options& Heap::options() const noexcept { return core_->options; }
-void Heap::set_pauses(const PauseBudget& budget) { core_->options.pauses = budget; }
+void Heap::set_pauses(const PauseBudget& budget) {
+    detail::check_pauses(budget);
+    core_->options.pauses = budget;
+    core_->collector->set_pauses();
+}
 Stats Heap::stats() const noexcept { return Stats(*core_); }
 
 void Heap::collect_full() {

@@ -1,5 +1,7 @@
 #include "gc/roots.hpp"
 
+#include "gc/sweep/live_map.hpp"
+
 #include <algorithm>
 
 namespace perfloc::gc {
@@ -7,17 +9,23 @@ namespace perfloc::gc {
 using detail::RegionState;
 using detail::RegionTable;
 
-bool slot_is_live(HeapCore& heap, const MarkBitmap& marks, const detail::IncomingSlot& incoming) {
+bool slot_is_live(HeapCore& heap, const detail::IncomingSlot& incoming) {
     const std::uint32_t page = heap.pages.span_page(incoming.slot);
     const Span& span = heap.pages.span(page);
     if (span.generation != incoming.generation) return false;
     const std::uint32_t region = heap.regions.resolve(heap.pages.region_at(incoming.slot));
     const RegionState state = heap.regions.state(region);
-    if (state != RegionState::open && state != RegionState::condemned) return false;
-    return !span.live_map || marked_word(marks, heap.pages, incoming.slot);
+    if (state != RegionState::open && state != RegionState::condemned && state != RegionState::parked) return false;
+    return live_word(heap, span, incoming.slot);
 }
 
-void find_roots(HeapCore& heap, const MarkBitmap& marks, Region& ended, Region& enclosing, std::vector<Root>& roots) {
+Region& open_ancestor(HeapCore& heap, Region& region) {
+    Region* open = &region;
+    while (heap.regions.state(*open) != RegionState::open) open = open->enclosing;
+    return *open;
+}
+
+void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Root>& roots) {
     roots.resize(ended.incoming.size());
     Root* next = roots.data();
     // Neighbouring slots are often of one object: what was found for their span is kept.
@@ -27,17 +35,15 @@ void find_roots(HeapCore& heap, const MarkBitmap& marks, Region& ended, Region& 
     ended.incoming.for_each([&](const detail::IncomingSlot& incoming) {
         const std::uint32_t page = heap.pages.page_of(incoming.slot);
         if (page != known_page || incoming.generation != known_generation) {
-            if (!slot_is_live(heap, marks, incoming)) return;
+            if (!slot_is_live(heap, incoming)) return;
             owner = &heap.region_at(incoming.slot);
             known_page = heap.pages.span_at(incoming.slot).live_map ? 0 : page;
             known_generation = incoming.generation;
         }
         void* const target = incoming.slot->load(std::memory_order_relaxed);
         if (owner == &ended || target == nullptr || heap.pages.region_at(target) != ended.index) return;
-        // A destructor ended this scope: where the survivors of the one that it dies in go is not known yet, so what
-        // they refer to goes furthest out.
-        const bool condemned = heap.regions.state(*owner) == RegionState::condemned;
-        *next++ = {incoming.slot, nullptr, condemned ? heap.root : owner};
+        // Protocol P15: where the survivors of an ended scope go is not known yet; it counts as what encloses it.
+        *next++ = {incoming.slot, nullptr, &open_ancestor(heap, *owner)};
     });
     roots.resize(static_cast<std::size_t>(next - roots.data()));
     for_each_handle(ended.handles, [&](HandleNode& node) { roots.push_back({nullptr, &node, &enclosing}); });

@@ -26,12 +26,15 @@ struct Root {
 
 /// law [stale]: a recorded slot is used only after it is shown to be a Ref of a live object: its span is not in the pool,
 /// its generation matches, and in a span with dead objects among the living its word is marked.
-bool slot_is_live(HeapCore& heap, const MarkBitmap& marks, const detail::IncomingSlot& slot);
+bool slot_is_live(HeapCore& heap, const detail::IncomingSlot& slot);
 
 /// The roots of an ended region, outermost destination first. A slot's destination is its own scope; a handle's is
 /// `enclosing`; a global handle's is the root. Where two lineages refer to the region, everything goes to the root: further
 /// out than necessary, never further in. law [remset].
-void find_roots(HeapCore& heap, const MarkBitmap& marks, Region& ended, Region& enclosing, std::vector<Root>& roots);
+void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Root>& roots);
+
+/// The innermost scope that is open and encloses `region`, or is it.
+Region& open_ancestor(HeapCore& heap, Region& region);
 
 /// Calls f(node, global) on every weak handle into the region; f may relink it.
 template <class F>

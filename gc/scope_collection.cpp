@@ -14,6 +14,17 @@ namespace perfloc::gc {
 
 using detail::RegionState;
 
+namespace {
+
+struct OneRegion {
+    const detail::PageTable& pages;
+    std::uint32_t region;
+    bool contains(const void* target) const { return pages.region_at(target) == region; }
+    static void marked(const void*, std::size_t) {}
+};
+
+}  // namespace
+
 ScopeReport ScopeCollection::run(Region& ended, Region& enclosing) {
     const detail::Stopwatch watch;
     ScopeReport report;
@@ -22,7 +33,7 @@ ScopeReport ScopeCollection::run(Region& ended, Region& enclosing) {
     PauseCause cause = PauseCause::promotion;
     bool promoted = false;
     if (inline_is_possible(ended, report.allocated_bytes)) {
-        find_roots(heap_, marks_, ended, enclosing, roots_);
+        find_roots(heap_, ended, enclosing, roots_);
         promoted = room_for_copies(report.allocated_bytes);
         if (promoted) promote(ended, report);
     }
@@ -32,7 +43,7 @@ ScopeReport ScopeCollection::run(Region& ended, Region& enclosing) {
         heap_.regions.close(ended, RegionState::condemned);
         phase_.enter(Phase::mark);
         condemn_spans(heap_, marks_, ended);
-        find_roots(heap_, marks_, ended, enclosing, roots_);
+        find_roots(heap_, ended, enclosing, roots_);
         cause = roots_.empty() ? PauseCause::destructors : PauseCause::collection;
         mark(ended);
         clear_weak_handles(ended);
@@ -52,7 +63,10 @@ ScopeReport ScopeCollection::run(Region& ended, Region& enclosing) {
 
 /// Small enough for the budget at its worst, and nothing fixed in it.
 bool ScopeCollection::inline_is_possible(const Region& ended, std::uint64_t bytes) const {
-    EndedScope scope{.bytes = bytes, .has_cleanups = !ended.cleanups.empty(), .has_fixtures = !ended.large.empty()};
+    EndedScope scope{.bytes = bytes,
+                     .has_cleanups = !ended.cleanups.empty(),
+                     .has_fixtures = !ended.large.empty(),
+                     .slots = ended.incoming.size()};
     if (scope.has_cleanups || scope.has_fixtures || ended.absorbed != nullptr) return false;
     if (!promote_inline(scope, heap_.options.pauses.max)) return false;
     for_each_span(heap_, ended, [&](std::uint32_t, const Span& span) {
@@ -78,9 +92,8 @@ void ScopeCollection::promote(Region& ended, ScopeReport& report) {
 /// Protocol P7. The roots come outermost first; what each group reaches first goes to its destination, and so does the
 /// whole span that it is in.
 void ScopeCollection::mark(Region& ended) {
-    const std::uint32_t set = ended.index;
-    const auto in_set = [&pages = heap_.pages, set](const void* target) { return pages.region_at(target) == set; };
-    Marker marker(heap_, marks_, in_set);
+    OneRegion set{heap_.pages, ended.index};
+    Marker marker(heap_, marks_, set);
     for (std::size_t i = 0; i < roots_.size();) {
         Region& destination = *roots_[i].destination;
         for (; i < roots_.size() && roots_[i].destination == &destination; ++i) marker.visit(roots_[i].target());

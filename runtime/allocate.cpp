@@ -59,6 +59,16 @@ std::uint32_t take_span(HeapCore& heap, Region& region, std::uint32_t wanted, st
     }
 }
 
+/// At the limit what is being collected is ended first: a stall. Not inside constructors and destructors: law [quiet].
+bool relieve(HeapCore& heap) {
+    if (hot.quiet != 0 || !heap.collection.active()) return false;
+    Region& current = *heap.current_region();
+    store_hot();
+    const bool any = heap.collector->relieve();
+    load_hot(current);
+    return any;
+}
+
 void* place(char* at, Header header) {
     *reinterpret_cast<Header*>(at) = header;
     return at + kHeaderBytes;
@@ -73,6 +83,7 @@ void* allocate_large(HeapCore& heap, Region& region, std::size_t bytes, Header h
     }
     std::uint32_t page = heap.pool.take_large(region, bytes);
     if (page == 0 && release_spares(heap)) page = heap.pool.take_large(region, bytes);
+    if (page == 0 && relieve(heap)) page = heap.pool.take_large(region, bytes);
     if (page == 0) out_of_memory(heap, bytes, header);
     region.attention |= kMoreSpans;
     region.filled_bytes += bytes;
@@ -159,9 +170,10 @@ void* allocate_slow(std::size_t bytes, Header header) {
     Region& region = as_region(*hot.region);
     if (bytes > kLargeBytes) return allocate_large(heap, region, bytes, header);
     store_hot();
-    if (!refill(heap, region, bytes)) out_of_memory(heap, bytes, header);
+    if (!refill(heap, region, bytes) && !(relieve(heap) && refill(heap, region, bytes))) out_of_memory(heap, bytes, header);
     region.cursor += bytes;
     load_hot(region);
+    if (heap.collection.active()) heap.collector->handshake();  // protocol P10: as the last action
     return place(region.cursor - bytes, header);
 }
 
@@ -172,7 +184,8 @@ void* allocate_in(RegionHot& hot_region, std::size_t bytes, Header header) {
     HeapCore& heap = *hot.mutator->heap;
     if (bytes > kLargeBytes) return allocate_large(heap, region, bytes, header);
     if (&region == hot.region) return allocate(bytes, header);
-    void* const object = bump(heap, region, bytes);
+    void* object = bump(heap, region, bytes);
+    if (object == nullptr && relieve(heap)) object = bump(heap, region, bytes);
     if (object == nullptr) out_of_memory(heap, bytes, header);
     header_of(object) = header;
     return object;
@@ -202,7 +215,11 @@ void* allocate_pinned(RegionHot& hot_region, std::size_t bytes, std::size_t alig
     };
     if (at == nullptr || static_cast<std::size_t>(region.pinned_limit - at) < gap(at) + bytes) {
         const std::uint32_t wanted = region.pinned_span == 0 ? 1 : next_span_pages(heap, region, region.pinned_span);
-        const std::uint32_t page = take_span(heap, region, wanted, pages_for(bytes + slack), SpanKind::pinned);
+        std::uint32_t page = take_span(heap, region, wanted, pages_for(bytes + slack), SpanKind::pinned);
+        if (page == 0 && relieve(heap)) {
+            at = region.pinned_cursor;
+            page = take_span(heap, region, pages_for(bytes + slack), pages_for(bytes + slack), SpanKind::pinned);
+        }
         if (page == 0) out_of_memory(heap, bytes, header);
         if (region.pinned_span != 0) {
             Span& full = heap.pages.span(region.pinned_span);

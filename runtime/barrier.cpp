@@ -1,7 +1,9 @@
 #include "runtime/check.hpp"
+#include "runtime/condemned.hpp"
 #include "runtime/heap_core.hpp"
 #include "runtime/heap_registry.hpp"
 #include "runtime/remember.hpp"
+#include "runtime/schedule_point.hpp"
 #include "runtime/type_table.hpp"
 
 #include <perfloc/detail/allocate.hpp>
@@ -31,7 +33,7 @@ PERFLOC_COLD void store_outside(std::atomic<void*>& slot, void* target) {
     slot.store(target, std::memory_order_release);
 }
 
-PERFLOC_COLD void check_resurrection(const HeapCore& heap, const std::atomic<void*>& slot, const void* target) {
+PERFLOC_COLD void check_resurrection(HeapCore& heap, const std::atomic<void*>& slot, const void* target) {
     if (heap.is_dying == nullptr || !heap.is_dying(heap, target) || heap.is_dying(heap, &slot)) return;
     fail_with("a destructor stores a dying object of type {} where it would live on: destructors may not resurrect",
               type_of(target).name);
@@ -63,28 +65,44 @@ PERFLOC_INLINE void record_between(HeapCore& heap, std::atomic<void*>& slot, voi
 /// The regions differ and the target's is not known to enclose the slot's by the fast compare.
 __attribute__((noinline)) void record(std::atomic<void*>& slot, void* target, std::uint32_t from, std::uint32_t to) {
     HeapCore& heap = *hot.mutator->heap;
-    if (hot.watch != 0) [[unlikely]]
-        check_resurrection(heap, slot, target);
     if (to == kRootRegion) return;
-    if ((heap.regions.record(from).alias | heap.regions.record(to).alias) != 0 || hot.watch != 0) [[unlikely]] {
+    if ((heap.regions.record(from).alias | heap.regions.record(to).alias) != 0) [[unlikely]] {
         record_reference(heap, slot, target);
     } else {
         record_between(heap, slot, target, from, to);
     }
 }
 
+/// While a collection goes on, or destructors run: the old value is shaded before it is overwritten. Protocol P1, P8.
+__attribute__((noinline)) void watched_store(std::atomic<void*>& slot, void* target, bool overwrites) {
+    HeapCore& heap = *hot.mutator->heap;
+    if (overwrites && heap.collection.active()) {
+        void* const old = slot.load(std::memory_order_relaxed);
+        schedule_point();
+        if (old != nullptr) shade(heap, old);
+    }
+    schedule_point();
+    slot.store(target, std::memory_order_release);
+    if (target == nullptr) return;
+    check_resurrection(heap, slot, target);
+    record_reference(heap, slot, target);
+    schedule_point();
+}
+
 /// Stores, and records what the reference needs.
-PERFLOC_INLINE void place(std::atomic<void*>& slot, void* target) {
+PERFLOC_INLINE void place(std::atomic<void*>& slot, void* target, bool overwrites) {
     const std::uintptr_t s = reinterpret_cast<std::uintptr_t>(&slot) - hot.base;
     const std::uintptr_t t = reinterpret_cast<std::uintptr_t>(target) - hot.base;
     if (s >= hot.reserved) [[unlikely]]
         return store_outside(slot, target);
     if (t >= hot.reserved) [[unlikely]]
         bad_target(&slot, target);
+    if (hot.watch != 0) [[unlikely]]
+        return watched_store(slot, target, overwrites);
     slot.store(target, std::memory_order_release);
     const std::uint32_t from = hot.region_of_page[s >> kPageShift];
     const std::uint32_t to = hot.region_of_page[t >> kPageShift];
-    if ((from == to || key_encloses(hot.records[to].key, hot.records[from].key)) && hot.watch == 0) [[likely]]
+    if (from == to || key_encloses(hot.records[to].key, hot.records[from].key)) [[likely]]
         return;
     record(slot, target, from, to);
 }
@@ -94,25 +112,36 @@ PERFLOC_INLINE void place(std::atomic<void*>& slot, void* target) {
 void record_reference(HeapCore& heap, std::atomic<void*>& slot, void* target) {
     const std::uint32_t from = heap.regions.resolve(heap.pages.region_at(&slot));
     const std::uint32_t to = heap.regions.resolve(heap.pages.region_at(target));
+    if (heap.regions.record(to).looked_at != 0 && in_set(heap, target)) return record_condemned(heap, slot, target, from, to);
     if (from == to || to == kRootRegion) return;
     if (key_encloses(heap.regions.record(to).key, heap.regions.record(from).key)) return;
     record_between(heap, slot, target, from, to);
+    // Protocol P7: a waiting region's collection has not begun; it will walk this slot, but the slot may die before.
+    if (heap.collection.waiting != 0) shade(heap, target);
 }
 
 void store_slow(std::atomic<void*>& slot, void* target) noexcept {
-    if (target == nullptr) {
-        slot.store(nullptr, std::memory_order_release);
+    if (target != nullptr) {
+        place(slot, target, true);
+    } else if (hot.watch != 0 && in_heap(&slot)) {
+        watched_store(slot, nullptr, true);
     } else {
-        place(slot, target);
+        slot.store(nullptr, std::memory_order_release);
     }
 }
 
-void initialise_slow(std::atomic<void*>& slot, void* target) noexcept { store_slow(slot, target); }
+void initialise_slow(std::atomic<void*>& slot, void* target) noexcept {
+    if (target != nullptr) {
+        place(slot, target, false);
+    } else {
+        slot.store(nullptr, std::memory_order_release);
+    }
+}
 
 void check_new_object(void* object) noexcept {
     for_each_ref(object, header_of(object), type_shapes(), [](std::atomic<void*>& slot) {
         void* const target = slot.load(std::memory_order_relaxed);
-        if (target != nullptr) place(slot, target);
+        if (target != nullptr) place(slot, target, false);
     });
 }
 

@@ -62,8 +62,10 @@ private:
 /// A growing sequence of T in chunks. Appending is O(1); splicing two sequences is O(1).
 template <class T>
 class ChunkList {
+    struct Chunk;
+
 public:
-    static constexpr std::size_t kPerChunk = (kChunkBytes - 16) / sizeof(T);
+    static constexpr std::size_t kPerChunk = (kChunkBytes - 24) / sizeof(T);
 
     bool empty() const { return count_ == 0; }
     std::size_t size() const { return count_; }
@@ -83,6 +85,7 @@ public:
             *this = other;
         } else {
             last_->next = other.first_;
+            other.first_->previous = last_;
             last_ = other.last_;
             count_ += other.count_;
         }
@@ -92,6 +95,39 @@ public:
         if (first_ != nullptr) pool.give_chain(first_, last_);
         *this = {};
     }
+
+    /// Takes the newest value out.
+    T pop(ChunkPool& pool) {
+        const T value = last_->values[--last_->count];
+        --count_;
+        if (last_->count == 0) drop_last(pool);
+        return value;
+    }
+
+    /// A place in the list, for walking it in steps. Appending keeps it valid.
+    class Cursor {
+    public:
+        Cursor() = default;
+        /// The next value; null at the end (for now).
+        T* next(const ChunkList& list) {
+            if (chunk_ == nullptr) {
+                if (list.first_ == nullptr) return nullptr;
+                chunk_ = list.first_;
+                at_ = 0;
+            }
+            while (at_ == chunk_->count) {
+                if (chunk_->next == nullptr) return nullptr;
+                chunk_ = chunk_->next;
+                at_ = 0;
+            }
+            return &chunk_->values[at_++];
+        }
+
+    private:
+        friend ChunkList;
+        Chunk* chunk_ = nullptr;
+        std::size_t at_ = 0;
+    };
 
     template <class F>
     void for_each(F&& f) const {
@@ -120,6 +156,7 @@ public:
 private:
     struct Chunk {
         Chunk* next;  // first: ChunkPool::give_chain
+        Chunk* previous;
         std::size_t count;
         T values[kPerChunk];
     };
@@ -128,6 +165,7 @@ private:
     __attribute__((noinline)) void add_chunk(ChunkPool& pool) {
         auto* const chunk = static_cast<Chunk*>(pool.take());
         chunk->next = nullptr;
+        chunk->previous = last_;
         chunk->count = 0;
         if (last_ != nullptr) {
             last_->next = chunk;
@@ -135,6 +173,13 @@ private:
             first_ = chunk;
         }
         last_ = chunk;
+    }
+
+    void drop_last(ChunkPool& pool) {
+        Chunk* const empty = last_;
+        last_ = empty->previous;
+        (last_ != nullptr ? last_->next : first_) = nullptr;
+        pool.give(empty);
     }
 
     Chunk* first_ = nullptr;

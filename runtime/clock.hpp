@@ -29,6 +29,9 @@ public:
     static std::chrono::nanoseconds duration(std::uint64_t ticks) {
         return std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(ticks) * scale().ns_per_tick));
     }
+    static std::uint64_t ticks(std::chrono::nanoseconds time) {
+        return static_cast<std::uint64_t>(static_cast<double>(time.count()) / scale().ns_per_tick);
+    }
     /// Measures the counter's rate against the monotonic clock, once a process (0.2 ms). Before the first reading.
     static void calibrate();
 

@@ -3,10 +3,13 @@
 #include <perfloc/heap.hpp>
 #include <perfloc/scope.hpp>
 
+#include <chrono>
+
 /// The runtime's only way up: what it asks of the collector that the heap was made with.
 namespace perfloc::detail {
 
 struct HeapCore;
+struct IncomingSlot;
 struct Region;
 
 class CollectorInterface {
@@ -17,9 +20,29 @@ public:
     /// encloses it and is current again. On return the region's survivors are settled and the region is gone. Must not
     /// throw: at the memory limit it merges.
     virtual ScopeReport end_scope(Region& ended, Region& parent) noexcept = 0;
+    /// An ended region that must wait for another one, or for the running collection (protocol P3, P6). O(1).
+    virtual void condemn(Region& ended, Region& enclosing) noexcept = 0;
+    /// A scope has begun or ended while a collection goes on: one slice that moves nothing, within the budget.
+    virtual void attend() noexcept = 0;
+    /// The slow path of allocation: a handshake is answered, in O(1). Nothing moves or dies.
+    virtual void handshake() noexcept = 0;
+    /// At the limit: ends what is being collected, moving nothing. False when nothing was; then there is no more to free.
+    virtual bool relieve() noexcept = 0;
+    /// At a safepoint: collects on until nothing is left (true), or until then.
+    virtual bool collect_until(std::chrono::steady_clock::time_point until) = 0;
+    /// The open region is collected, with all that it encloses, from the next safepoint on.
+    virtual void trim(Region& region) = 0;
+    /// Ends what is being collected, however long that takes.
+    virtual void finish() noexcept = 0;
+    /// Where the running collection evacuates `target`'s span, it must find `slot`.
+    virtual void note_slot(const IncomingSlot& slot, void* target) noexcept = 0;
+    /// The budget of pauses has changed.
+    virtual void set_pauses() = 0;
+    /// The running collection has found it dead.
+    virtual bool dying(const void* object) const noexcept = 0;
     /// Collects the whole heap now. All mutators are at a safepoint.
     virtual void collect_full() = 0;
-    /// At a safepoint: whatever is due. True if objects may have moved or died.
+    /// At a safepoint: whatever is due, within the budget. True if objects may have moved or died.
     virtual bool safepoint() = 0;
     virtual VerifyReport verify() const = 0;
 };

@@ -99,7 +99,31 @@ ScopeReport end_detached(RegionHot* hot_region) {
     return end_checked(heap_of(*region, "ended"), *region);
 }
 
-ScopeReport end_detached_and_wait(RegionHot* region, std::chrono::nanoseconds) { return end_detached(region); }
+ScopeReport end_detached_and_wait(RegionHot* hot_region, std::chrono::nanoseconds timeout) {
+    Region* const region = static_cast<Region*>(hot_region);
+    if (const std::string why = refusal(region); !why.empty()) throw ScopeError(why);
+    HeapCore& heap = heap_of(*region, "ended");
+    const auto until = Clock::now() + std::min<std::chrono::nanoseconds>(timeout, std::chrono::hours(24 * 365));
+    const Bytes allocated = allocated_bytes(heap, *region);
+    ScopeReport settled;
+    region->report_to = &settled;
+    ScopeReport report = end_checked(heap, *region);
+    if (report.settled) return report;
+    settled.settled = false;
+    Region& current = *heap.current_region();
+    store_hot();
+    while (!settled.settled && Clock::now() < until && hot.quiet == 0) {
+        if (heap.collector->collect_until(until)) break;
+    }
+    load_hot(current);
+    if (settled.settled) {
+        settled.allocated_bytes = allocated;
+        settled.released_bytes = allocated - std::min(allocated, settled.promoted_bytes);
+        return settled;
+    }
+    region->report_to = nullptr;  // still condemned
+    return report;
+}
 
 void abandon_detached(RegionHot* hot_region) noexcept {
     Region* const region = static_cast<Region*>(hot_region);

@@ -1,5 +1,6 @@
 #include "runtime/handles.hpp"
 #include "runtime/check.hpp"
+#include "runtime/condemned.hpp"
 #include "runtime/heap_core.hpp"
 #include "runtime/type_table.hpp"
 
@@ -24,6 +25,13 @@ Region& region_for(void* object, const char* what) {
     return heap.regions.at(index);
 }
 
+/// A collection sees the handle's object (protocol P9), and does not move it.
+void show(HeapCore& heap, void* object) {
+    if (!heap.collection.active()) return;
+    if (in_set(heap, object)) heap.pages.span_at(object).held = heap.collection.cycle;
+    shade(heap, object);
+}
+
 HeapCore& heap_of_global(const HandleNode& node) { return *reinterpret_cast<HeapCore*>(node.owner); }
 
 }  // namespace
@@ -33,6 +41,7 @@ void link_handle(HandleNode& node, void* object) noexcept {
     node.object = object;
     node.owner = hot.mutator;
     insert_after(region.handles, node);
+    show(*hot.mutator->heap, object);
 }
 
 void link_weak(HandleNode& node, void* object) noexcept {
@@ -41,6 +50,7 @@ void link_weak(HandleNode& node, void* object) noexcept {
     node.owner = hot.mutator;
     insert_after(region.weak, node);
     region.attention |= kWeak;
+    show(*hot.mutator->heap, object);
 }
 
 void link_global(HandleNode& node, void* object, bool weak) noexcept {
@@ -52,6 +62,7 @@ void link_global(HandleNode& node, void* object, bool weak) noexcept {
     insert_after(weak ? region.global_weak : region.global, node);
     region.attention |= kWeak;
     heap.regions.record(region).published = 1;
+    show(heap, object);
 }
 
 void copy_global(HandleNode& node, const HandleNode& model) noexcept {
@@ -70,22 +81,40 @@ void move_global(HandleNode& node, HandleNode& from) noexcept {
 
 void unlink_global(HandleNode& node) noexcept {
     if (node.owner == nullptr) return;
-    const std::lock_guard guard(heap_of_global(node).global_handles);
-    if (node.next != nullptr) take_out(node);
+    HeapCore& heap = heap_of_global(node);
+    const std::lock_guard guard(heap.global_handles);
+    if (node.next != nullptr) {
+        // Protocol P9, from any thread: what a global handle held is shaded at the mutator's next handshake.
+        if (heap.shade_globals) heap.dropped_globals.push_back(node.object);
+        take_out(node);
+    }
     node = {};
 }
 
 void* read_global(const HandleNode& node) noexcept {
     if (node.owner == nullptr) return nullptr;
-    const std::lock_guard guard(heap_of_global(node).global_handles);
-    return node.object;
+    HeapCore& heap = heap_of_global(node);
+    const std::lock_guard guard(heap.global_handles);
+    if (node.object == nullptr || hot.watch == 0 || hot.mutator->heap != &heap) return node.object;
+    return read_weak_slow(node);
+}
+
+void* read_weak_slow(const HandleNode& node) noexcept {
+    void* const object = node.object;
+    if (object == nullptr) return nullptr;
+    HeapCore& heap = *hot.mutator->heap;
+    // Protocol P12: once marking has ended, an object that is not marked is dead.
+    if (heap.collection.mode == BarrierMode::settling && heap.collector->dying(object)) return nullptr;
+    if (heap.collection.active()) shade(heap, object);
+    return object;
 }
 
 void pin_object(void* object) noexcept { ++hot.mutator->heap->pages.span_at(object).pins; }
 
 void unpin_object(void* object) noexcept { --hot.mutator->heap->pages.span_at(object).pins; }
 
-void foreign_handle(const HandleNode& node, const char* what) noexcept {
+void look_at_handle(const HandleNode& node, const char* what) noexcept {
+    if (node.owner == hot.mutator) return shade(*hot.mutator->heap, node.object);
     fail_with(
         "a Handle to {}, of type {}, is {} by another mutator than the one that made it: use a GlobalHandle between "
         "threads",

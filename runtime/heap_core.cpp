@@ -35,6 +35,8 @@ std::array<AreaShape, kAreas> area_shapes() {
     set(Area::regions, kRegionsPerBlock * sizeof(Region), kLeastRegions * sizeof(Region));
     set(Area::chunks, kBlockBytes / 8, 1 << 20);
     set(Area::scratch, kBlockBytes / 32, 1 << 18);
+    set(Area::live, kWordsPerBlock / 8, 0);
+    set(Area::cycle_scratch, kBlockBytes / 32, 1 << 18);
     return shapes;
 }
 
@@ -49,11 +51,7 @@ Options checked(Options options) {
     if (const char* const name = std::getenv("PERFLOC_COLLECTOR")) options.collector = collector_by_name(name);
     if (options.reserve == 0) throw OptionError("perfloc: Options::reserve is zero");
     if (!(options.full_growth_factor > 1.0)) throw OptionError("perfloc: Options::full_growth_factor must be above 1");
-    if (options.pauses.max <= std::chrono::nanoseconds::zero())
-        throw OptionError("perfloc: Options::pauses.max must be above 0");
-    if (!(options.pauses.utilization > 0.0 && options.pauses.utilization < 1.0)) {
-        throw OptionError("perfloc: Options::pauses.utilization must be above 0 and below 1");
-    }
+    check_pauses(options.pauses);
     if (options.limit == 0) options.limit = machine_limit();
     if (options.soft_limit == 0) options.soft_limit = options.limit / 8 * 7;
     if (options.soft_limit > options.limit) throw OptionError("perfloc: Options::soft_limit is above Options::limit");
@@ -63,6 +61,14 @@ Options checked(Options options) {
 constexpr std::size_t kMostQuarantine = std::size_t{64} << 20;
 
 }  // namespace
+
+void check_pauses(const PauseBudget& budget) {
+    if (budget.max <= std::chrono::nanoseconds::zero()) throw OptionError("perfloc: Options::pauses.max must be above 0");
+    if (!(budget.utilization > 0.0 && budget.utilization < 1.0)) {
+        throw OptionError("perfloc: Options::pauses.utilization must be above 0 and below 1");
+    }
+    if (budget.window <= std::chrono::nanoseconds::zero()) throw OptionError("perfloc: Options::pauses.window must be above 0");
+}
 
 HeapCore::HeapCore(const Options& wanted)
     : options(checked(wanted)),

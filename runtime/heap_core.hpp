@@ -2,6 +2,7 @@
 
 #include "runtime/chunk_pool.hpp"
 #include "runtime/clock.hpp"
+#include "runtime/collection_state.hpp"
 #include "runtime/collector.hpp"
 #include "runtime/label_table.hpp"
 #include "runtime/memory.hpp"
@@ -16,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <string_view>
+#include <vector>
 
 namespace perfloc::detail {
 
@@ -26,6 +28,7 @@ struct MutatorCore {
     std::uint64_t thread = 0;              ///< which thread it is attached to
     std::uint64_t bytes_at_last_poll = 0;  ///< spans handed out to it until then
     Region* nominal_top = nullptr;         ///< innermost scope under `full` and `none`
+    std::uint32_t no_pause = 0;            ///< NoPause guards
 };
 
 /// Totals since the heap was made.
@@ -63,9 +66,14 @@ struct HeapCore {
     std::unique_ptr<CollectorInterface> collector;
 
     Region* root = nullptr;
-    Region* first_detached = nullptr;  ///< open detached regions
+    CollectionState collection;
+    Region* first_detached = nullptr;   ///< open detached regions
+    Region* first_condemned = nullptr;  ///< ended regions that are not settled yet
+    Region* first_parked = nullptr;     ///< released regions that a collection may still look at: law [park]
     MutatorCore* mutator = nullptr;    ///< one at a time, as yet
-    std::mutex global_handles;         ///< guards every region's lists of global handles
+    std::mutex global_handles;             ///< guards every region's lists of global handles, and:
+    bool shade_globals = false;            ///< a collection gathers its roots, or waits
+    std::vector<void*> dropped_globals;    ///< what global handles held that were dropped meanwhile
     std::size_t collect_above = 0;     ///< used bytes above which a poll collects the whole heap
     bool safepoint_due = false;
     bool whole_heap_destroys = false;  ///< destructors of a full collection run: scopes that end meanwhile merge
@@ -74,7 +82,7 @@ struct HeapCore {
     bool owns(const Region& region) const { return &regions.at(region.index) == &region; }
 
     /// While destructors of a dying set run: a store of a dying object outside the set aborts.
-    bool (*is_dying)(const HeapCore&, const void* object) = nullptr;
+    bool (*is_dying)(HeapCore&, const void* object) = nullptr;
 
     /// Scopes have regions of their own only where their end is listened to.
     bool listens() const { return options.collector == Collector::hinted; }
@@ -82,7 +90,8 @@ struct HeapCore {
     Region& region_at(const void* address) { return regions.at(regions.resolve(pages.region_at(address))); }
     /// A state in which every end and every safepoint looks closer.
     std::uint32_t standing_attention() const {
-        return stress.any() || kAsan ? static_cast<std::uint32_t>(kAlways) : 0u;
+        return (stress.any() || kAsan ? static_cast<std::uint32_t>(kAlways) : 0u) |
+               (collection.active() ? static_cast<std::uint32_t>(kAttend) : 0u);
     }
 
     /// A span of `bytes` was handed out: growth is looked at here, and nowhere on a fast path.
@@ -105,6 +114,9 @@ struct HeapCore {
     /// The innermost region of the attached mutator (the caller's thread, as yet).
     Region* current_region() const { return static_cast<Region*>(hot.region); }
 };
+
+/// Throws OptionError for a budget that makes no sense.
+void check_pauses(const PauseBudget& budget);
 
 /// The heap of the calling thread's mutator; throws AttachError where there is none.
 HeapCore& current_heap(const char* what);

@@ -27,9 +27,11 @@ enum class Area : std::uint8_t {
     records,
     regions,
     chunks,
-    scratch
+    scratch,
+    live,
+    cycle_scratch
 };
-inline constexpr std::size_t kAreas = 10;
+inline constexpr std::size_t kAreas = 12;
 
 struct AreaShape {
     std::size_t per_block;

@@ -1,5 +1,6 @@
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
+#include "runtime/condemned.hpp"
 #include "runtime/handles.hpp"
 #include "runtime/mutators.hpp"
 #include "runtime/scope_tree.hpp"
@@ -31,7 +32,7 @@ void set_hot(HeapCore& heap, MutatorCore& mutator) {
     hot.reserved = heap.memory.bytes();
     hot.region_of_page = heap.pages.regions();
     hot.records = heap.regions.records();
-    hot.watch = 0;
+    update_watch(heap);
 }
 
 }  // namespace
@@ -81,6 +82,7 @@ void detach(MutatorCore* mutator) noexcept {
                   "a Mutator is destroyed while scope \"{}\" is open",
                   LabelTable::name((mutator->nominal_top != nullptr ? mutator->nominal_top : hot.region)->label));
     store_hot();
+    heap.collector->finish();
     std::uint64_t lost = 0;
     heap.for_each_open_region([&](Region& region) {
         lost += lose_handles(heap, region.handles, false);
@@ -95,6 +97,7 @@ void detach(MutatorCore* mutator) noexcept {
     if (heap.listens()) {
         load_hot(*heap.root);
         end_region(heap, outermost, *heap.root);
+        heap.collector->finish();
     } else {
         merge_region(heap, outermost, *heap.root);
     }
@@ -110,10 +113,10 @@ HeapCore& current_heap(const char* what) {
 
 void poll() {
     HeapCore& heap = current_heap("poll()");
-    if (hot.quiet != 0) return;  // law [quiet]
+    if (hot.quiet != 0 || hot.mutator->no_pause != 0) return;  // law [quiet]
     hot.mutator->bytes_at_last_poll = heap.totals.span_bytes;
 #ifdef NDEBUG  // a debug build looks for undeclared references now and then
-    if (!heap.safepoint_due && !heap.stress.any()) return;
+    if (!heap.safepoint_due && !heap.stress.any() && !heap.collection.active()) return;
 #endif
     Region& current = *heap.current_region();
     store_hot();
@@ -121,19 +124,57 @@ void poll() {
     load_hot(current);
 }
 
+namespace {
+
+/// The collector runs at a safepoint, with the mutator's words stored.
+template <class F>
+void at_safepoint(HeapCore& heap, F&& f) {
+    hot.mutator->bytes_at_last_poll = heap.totals.span_bytes;
+    Region& current = *heap.current_region();
+    store_hot();
+    f(*heap.collector);
+    load_hot(current);
+}
+
+}  // namespace
+
 void idle_until(std::chrono::steady_clock::time_point until) {
-    current_heap("idle_until()");
-    if (Clock::now() < until) poll();
+    HeapCore& heap = current_heap("idle_until()");
+    poll();
+    if (hot.quiet != 0 || hot.mutator->no_pause != 0) return;
+    at_safepoint(heap, [&](CollectorInterface& collector) { collector.collect_until(until); });
 }
 
 bool collect_until(std::chrono::steady_clock::time_point until) {
-    current_heap("collect_until()");
-    if (Clock::now() < until) poll();
-    return true;
+    HeapCore& heap = current_heap("collect_until()");
+    poll();
+    if (hot.quiet != 0 || hot.mutator->no_pause != 0) return false;
+    bool finished = false;
+    at_safepoint(heap, [&](CollectorInterface& collector) { finished = collector.collect_until(until); });
+    return finished;
 }
 
-void begin_no_pause(std::size_t) { current_heap("NoPause"); }
-void end_no_pause() noexcept {}
+void begin_no_pause(std::size_t bytes) {
+    HeapCore& heap = current_heap("NoPause");
+    if (bytes != 0) {
+        const auto refused = [&] {
+            throw OutOfMemory(fmt::format("perfloc: NoPause cannot be given {} bytes: {} committed of a limit of {}", bytes,
+                                          heap.pool.committed_bytes(), heap.pool.limit_bytes()));
+        };
+        if (bytes > heap.pool.limit_bytes()) refused();
+        if (!heap.pool.has_room(bytes)) {
+            at_safepoint(heap, [](CollectorInterface& collector) { collector.relieve(); });
+            if (!heap.pool.has_room(bytes)) refused();
+        }
+        heap.pool.prepare(bytes);
+    }
+    ++hot.mutator->no_pause;
+}
+
+void end_no_pause() noexcept {
+    PERFLOC_CHECK(hot.mutator != nullptr && hot.mutator->no_pause != 0, "a NoPause ends on another thread than it began on");
+    --hot.mutator->no_pause;
+}
 
 }  // namespace perfloc::detail
 

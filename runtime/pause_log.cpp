@@ -20,6 +20,8 @@ std::string_view to_string(PauseCause cause) noexcept {
             return "commit";
         case PauseCause::give_back:
             return "give back";
+        case PauseCause::stall:
+            return "stall";
     }
     return "?";
 }

@@ -5,6 +5,7 @@
 #include "runtime/span.hpp"
 
 #include <perfloc/detail/hot.hpp>
+#include <perfloc/scope.hpp>
 
 #include <cstdint>
 
@@ -14,7 +15,8 @@ namespace perfloc::detail {
 enum class RegionState : std::uint8_t {
     unused,     ///< its index may be given to a new region
     open,       ///< its scope is open (or it is the root), or it is a spare: ended, and ready for the next scope
-    condemned,  ///< ended; a collection looks at it
+    condemned,  ///< ended; a collection looks at it, or will
+    parked,     ///< released, but a slot in it may yet have to be looked at (protocol P20)
     merged,     ///< its spans belong to the region that its record names
     pooled,     ///< its spans are in the pool
 };
@@ -28,7 +30,15 @@ enum Attention : std::uint32_t {
     kWeak = 1u << 4,       ///< weak or global handles were made to its objects
     kKeep = 1u << 5,       ///< keep() was called
     // 1u << 6: kConstructingBit
-    kAlways = 1u << 7,  ///< stress modes, AddressSanitizer, detached scopes
+    kAlways = 1u << 7,   ///< stress modes, AddressSanitizer, detached scopes
+    kAttend = 1u << 8,   ///< a collection goes on: the end gives it a slice
+    kPending = 1u << 9,  ///< an inner scope is not settled yet, or a collection looks at this one: see must_wait()
+};
+
+/// The spans of a region, by kind of list.
+struct SpanLists {
+    SpanList blocks, runs, large;
+    std::uint32_t count() const { return blocks.count + runs.count + large.count; }
 };
 
 /// The memory of one scope: its spans, its bump cursors, its incoming slots, its handles, its cleanups.
@@ -56,13 +66,36 @@ struct Region : RegionHot {
     Region* previous_detached = nullptr;
     Region* nominal_of = nullptr;     ///< of a scope that is not listened to: the region that its objects really go to
     std::uint64_t nominal_bytes = 0;  ///< ... and the bytes that were allocated in its name
+    // --- while a collection beside the program looks at it
+    SpanLists condemned;                  ///< its spans when that began, later those that stay; those of the lists above are newer
+    SpanLists sparse;                     ///< those of them that are to be evacuated
+    SpanLists freed;                      ///< those of them that nothing lives in any more
+    ChunkList<IncomingSlot> frozen;       ///< its incoming slots when that began
+    ChunkList<void*> condemned_cleanups;  ///< and its objects with destructors
+    HandleNode walked, walked_global;     ///< sentinels: handles that were looked at
+    Region* enclosing = nullptr;          ///< where what handles hold goes to; its end waits for this one's
+    std::uint32_t pending = 0;            ///< scopes that must be settled before this one may be
+    std::uint32_t fallback = 0;           ///< where survivors go that no root's destination was found for
+    std::uint32_t selected = 0;           ///< of `pending`, how many the collection that begins looks at
+    std::uint32_t destination_of = 0;     ///< the last collection that sends survivors here
+    Region* next_condemned = nullptr;     ///< ended regions that are not settled yet
+    ScopeReport* report_to = nullptr;     ///< whoever waits for it
+    std::uint64_t promoted_bytes = 0;
+    std::uint64_t settled_pages = 0;      ///< after the last collection of it
+    std::uint64_t root_lineage = 0;       ///< of the roots found so far; all ones: several
+    std::uint64_t ended_key = 0;          ///< its record's key until it was condemned
+    std::uint64_t received_poll = 0;      ///< the poll after which survivors of another lineage came here
+    bool start_in_poll = false;           ///< its collection begins in a poll only
+
     bool detached = false;
     bool entered = false;
     std::uint64_t birth = 0;  ///< serial number, for reports
 
     explicit Region(std::uint32_t number) {
         index = number;
-        for (HandleNode* list : {&handles, &weak, &global, &global_weak}) list->next = list->previous = list;
+        for (HandleNode* list : {&handles, &weak, &global, &global_weak, &walked, &walked_global}) {
+            list->next = list->previous = list;
+        }
     }
     Region(const Region&) = delete;
     Region& operator=(const Region&) = delete;

@@ -29,6 +29,7 @@ public:
         r.key = key;
         r.alias = 0;
         r.published = 0;
+        r.looked_at = 0;
         r.state = static_cast<std::uint8_t>(RegionState::open);
     }
     void close(Region& region, RegionState state) {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 namespace perfloc::detail {
 
@@ -47,6 +48,14 @@ public:
         slots_.filter(pool, f);
     }
     void deduplicate(ChunkPool& pool);
+    /// Hands all slots over, as a list.
+    ChunkList<IncomingSlot> take() {
+        deduplicate_at_ = kFirstDeduplication;
+        return std::exchange(slots_, {});
+    }
+    /// While it is walked in steps it is only appended to.
+    void hold() { deduplicate_at_ = SIZE_MAX; }
+    const ChunkList<IncomingSlot>& list() const { return slots_; }
 
 private:
     static constexpr std::size_t kFirstDeduplication = 4096;

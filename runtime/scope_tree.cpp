@@ -44,6 +44,13 @@ void remember_shape(const HeapCore& heap, Region& region) {
     region.counters->shape_pages = std::max(region.counters->shape_pages, shape);
 }
 
+/// Protocol P3, P6: an inner scope is not settled yet, or the running collection looks at this one. And where survivors
+/// came from another lineage since the last poll, raw pointers to them may have been obtained outside this scope.
+bool must_wait(const HeapCore& heap, const Region& region) {
+    return region.pending != 0 || heap.regions.record(region).looked_at != 0 ||
+           region.received_poll == heap.collection.polls;
+}
+
 void clear_memory(HeapCore& heap, Region& region) {
     region.incoming.clear(heap.chunks);
     region.cleanups.clear(heap.chunks);
@@ -68,7 +75,7 @@ void release_region(HeapCore& heap, Region& region) {
         if (only_first) {
             Span& span = heap.pages.span(region.first_span);
             if (region.attention & kSource) span.generation = heap.pool.new_generation();
-            span.live_map = false;
+            span.live_map = kAllLive;
         } else {
             region.first_span = region.current_span = 0;
             region.start = region.limit = nullptr;
@@ -84,6 +91,31 @@ void release_region(HeapCore& heap, Region& region) {
     }
     if (parent != nullptr && parent->spare == &region) parent->spare = nullptr;
     drop_spares(heap, region);
+    remember_shape(heap, region);
+    // Protocol P20: a detached scope's slots are walked even if it ends before. (What was loaded from a lexical scope's is
+    // good no longer than that scope.)
+    if (region.detached && (region.attention & kSource) != 0 && heap.collection.gathers()) {
+        heap.regions.close(region, RegionState::parked);
+        region.enclosing = heap.root;
+        region.next = heap.first_parked;
+        heap.first_parked = &region;
+        return;
+    }
+    poison_region(heap, region);
+    heap.pool.release(region);
+}
+
+bool release_parked(HeapCore& heap) {
+    Region* const region = heap.first_parked;
+    if (region == nullptr) return false;
+    heap.first_parked = region->next;
+    poison_region(heap, *region);
+    heap.pool.release(*region);
+    return true;
+}
+
+void retire_region(HeapCore& heap, Region& region) {
+    clear_memory(heap, region);
     remember_shape(heap, region);
     poison_region(heap, region);
     heap.pool.release(region);
@@ -254,7 +286,10 @@ ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexce
     counters.slow_ended += 1;
     counters.slow_bytes += report.allocated_bytes;
     // A full collection may be looking at the region: law [park].
-    if ((region.attention & kKeep) != 0 || heap.whole_heap_destroys) {
+    if (must_wait(heap, region)) {
+        heap.collector->condemn(region, enclosing);
+        report.settled = false;
+    } else if ((region.attention & kKeep) != 0 || heap.whole_heap_destroys) {
         counters.kept += 1;
         merge_region(heap, region, enclosing);
         report.promoted_bytes = report.allocated_bytes;
@@ -274,6 +309,7 @@ ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexce
         counters.promoted_bytes += report.promoted_bytes;
         heap.totals.promoted_bytes += report.promoted_bytes;
     }
+    if (heap.collection.active()) heap.collector->attend();
     if (heap.stress.verify) {
         const VerifyReport verdict = heap.collector->verify();
         PERFLOC_CHECK(verdict.ok(), "after the end of a scope: {}", verdict.violations.front());

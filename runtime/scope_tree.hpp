@@ -13,6 +13,12 @@ bool releasable(const Region& region);
 /// Gives the region's spans to the pool in O(1), or keeps it with its first span as its parent's spare.
 void release_region(HeapCore& heap, Region& region);
 
+/// Gives one of the parked regions to the pool, once nothing will look at it. False when there is none.
+bool release_parked(HeapCore& heap);
+
+/// Gives a condemned region's spans, in which nothing is alive, to the pool. O(1) (but for poisoning).
+void retire_region(HeapCore& heap, Region& region);
+
 /// All of `region` becomes part of `into`, which encloses it: objects stay where they are, slots, handles and cleanups go
 /// along. O(1): up to 8 spans are stamped at once; of more, the region's record says so.
 void merge_region(HeapCore& heap, Region& region, Region& into);

@@ -115,7 +115,16 @@ ScopeReport end_scope_now(RegionHot* hot_region) {
 
 void keep_scope(RegionHot& region) noexcept { region.attention |= kKeep; }
 
-void trim_scope(RegionHot&) {}
+void trim_scope(RegionHot& hot_region) {
+    if (hot.mutator == nullptr) {
+        throw AttachError(fmt::format("perfloc: scope \"{}\" is trimmed on a thread without a mutator", name_of(hot_region)));
+    }
+    HeapCore& heap = *hot.mutator->heap;
+    if (!heap.owns(as_region(hot_region))) {
+        throw ScopeError(fmt::format("perfloc: scope \"{}\" of another heap is trimmed", name_of(hot_region)));
+    }
+    if (heap.listens()) heap.collector->trim(as_region(hot_region));
+}
 
 void expect_bytes(RegionHot& hot_region, std::size_t bytes) {
     Region& region = as_region(hot_region);

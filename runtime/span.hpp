@@ -12,6 +12,12 @@ enum class SpanKind : std::uint8_t {
     large,    ///< one object of more than 32 KiB
 };
 
+enum LiveMap : std::uint8_t {
+    kAllLive,     ///< whatever was allocated in it may be alive
+    kLiveWords,   ///< the bits of all words of live objects are set; nothing was allocated in it since
+    kLiveStarts,  ///< the bits of live objects' headers are set: dead ones' memory was used again
+};
+
 /// What is known of a run of pages that was handed to one region. Indexed by its first page; lists are linked by page
 /// number, and page 0 is never handed out.
 struct Span {
@@ -23,12 +29,15 @@ struct Span {
     std::uint32_t pins;         ///< handles that pin objects in it
     std::uint32_t destination;  ///< during a collection: the region that its survivors go to
     SpanKind kind;
-    bool live_map;   ///< only objects whose mark bit is set are alive (law [stale])
-    bool slides;     ///< during a collection: its survivors are moved
-    bool bumped;     ///< some cursor is in it
-    bool condemned;  ///< a collection looks at it: what is not marked in it is dying
+    LiveMap live_map;  ///< what tells the living from the dead in it (law [stale])
+    bool slides;       ///< during a collection: its survivors are moved
+    bool bumped;       ///< some cursor is in it
+    bool condemned;    ///< a collection that stops the program looks at it: what is not marked in it is dying
     std::uint8_t unused[3];
-    std::uint32_t padding[4];
+    std::uint32_t cycle;      ///< the last collection beside the program that marked in it
+    std::uint32_t settled;    ///< the last one that is done with it
+    std::uint32_t held;       ///< the last one during which a handle into it was seen: it is not evacuated
+    std::uint32_t candidate;  ///< its number, from 1, among the spans that are to be evacuated
 };
 static_assert(sizeof(Span) == 64);
 

@@ -309,6 +309,25 @@ void SpanPool::prefault(std::size_t bytes) {
     }
 }
 
+void SpanPool::prepare(std::size_t bytes) {
+    std::uint32_t taken = 0;  // a list, by BlockInfo::next
+    for (std::size_t have = 0; have < bytes; have += kBlockBytes) {
+        const std::uint32_t page = take_block();
+        if (page == 0) break;
+        char* const start = pages_.address_of(page);
+        unpoison(start, kBlockBytes);
+        for (std::size_t at = 0; at < kBlockBytes; at += kPageBytes) static_cast<volatile char*>(start)[at] = 0;
+        blocks_[block_of(page)].next = taken;
+        taken = block_of(page);
+    }
+    while (taken != 0) {
+        const std::uint32_t block = taken;
+        taken = blocks_[block].next;
+        pages_.stamp_region(first_page(block), kPagesPerBlock, kNoRegion);
+        return_block(block);
+    }
+}
+
 bool SpanPool::make_room(std::size_t bytes) {
     if (bytes > limits_.hard) return false;
     while (committed_bytes() + bytes > limits_.hard && free_resident_ != 0) {

@@ -67,6 +67,9 @@ public:
     std::size_t used_bytes() const { return used_pages_ * kPageBytes; }
     std::size_t limit_bytes() const { return limits_.hard; }
     std::uint64_t new_generation() { return ++generation_; }
+    std::uint64_t generation() const { return generation_; }  ///< of the span that was handed out last
+    /// So many bytes can be handed out without a system call or a page fault.
+    void prepare(std::size_t bytes);
     std::uint64_t give_backs() const { return give_backs_; }
 
 private:

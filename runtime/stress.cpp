@@ -20,8 +20,10 @@ Stress Stress::parse(std::string_view names) {
             stress.move = true;
         } else if (name == "poison") {
             stress.poison = true;
+        } else if (name == "condemn") {
+            stress.condemn = true;
         } else if (!name.empty()) {
-            throw OptionError(fmt::format("PERFLOC_STRESS: \"{}\" is none of verify, move, poison", name));
+            throw OptionError(fmt::format("PERFLOC_STRESS: \"{}\" is none of verify, move, poison, condemn", name));
         }
     }
     return stress;

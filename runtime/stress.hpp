@@ -12,7 +12,9 @@ struct Stress {
     bool move = false;    ///< everything that may move is moved at every safepoint, survivors at every end
     bool poison = false;  ///< released memory is overwritten and quarantined (`move` and ASan imply the quarantine)
 
-    bool any() const { return verify || move || poison; }
+    bool condemn = false;  ///< every end of a scope that something may still name is collected beside the program
+
+    bool any() const { return verify || move || poison || condemn; }
     bool quarantine() const { return move || poison || kAsan; }
 
     /// Throws OptionError for a name that is not known.

@@ -4,6 +4,7 @@
 #include "gc/mark/marked_objects.hpp"
 #include "gc/policy/full_policy.hpp"
 #include "gc/roots.hpp"
+#include "gc/sweep/live_map.hpp"
 #include "gc/sweep/sweep.hpp"
 #include "runtime/bump.hpp"
 #include "runtime/poison.hpp"
@@ -174,7 +175,7 @@ void Compactor::finish(SlidePlan& plan) {
         Span& span = heap_.pages.span(plan.destinations[i]);
         span.top_bytes = plan.tops[i];
         span.live_bytes = plan.tops[i];
-        span.live_map = false;
+        span.live_map = detail::kAllLive;
         span.condemned = false;  // settle_accounts: nothing in it is dead
     }
     // The cursor goes to the end of what has slid, unless its span stays.
@@ -233,9 +234,8 @@ void Compactor::settle_accounts(Region& region) {
     bool has_first = false;
     for_each_span(heap_, region, [&](std::uint32_t page, Span& span) {
         if (span.condemned) {
-            const bool all_live = span.live_bytes == span.top_bytes;
-            span.live_map = span.kind != SpanKind::large && !all_live;
-            if (span.live_map) region.attention |= detail::kMoreSpans;
+            keep_live_map(heap_, marks_, page, span);
+            if (span.live_map != detail::kAllLive) region.attention |= detail::kMoreSpans;
         }
         span.condemned = false;
         span.destination = 0;
@@ -244,7 +244,7 @@ void Compactor::settle_accounts(Region& region) {
     });
     // law [stale]: a span with a live map takes no new objects, since they would have no mark.
     const auto close = [&](std::uint32_t& page, char*& cursor, char*& limit) {
-        if (page == 0 || !heap_.pages.span(page).live_map) return;
+        if (page == 0 || heap_.pages.span(page).live_map == detail::kAllLive) return;
         region.filled_bytes += heap_.pages.span(page).top_bytes;
         heap_.pages.span(page).bumped = false;
         page = 0;

@@ -17,9 +17,9 @@ public:
     static constexpr std::size_t kWordsPerMark = 64;
     static constexpr std::size_t kBytesPerMark = kWordsPerMark * kWordBytes;  ///< 512 bytes of heap for a word of bits
 
-    explicit MarkBitmap(const detail::Memory& memory)
+    explicit MarkBitmap(const detail::Memory& memory, detail::Area area = detail::Area::marks)
         : base_(reinterpret_cast<std::uintptr_t>(memory.base())),
-          bits_(reinterpret_cast<std::uint64_t*>(memory.area(detail::Area::marks))) {}
+          bits_(reinterpret_cast<std::uint64_t*>(memory.area(area))) {}
 
     std::size_t index_of(const void* address) const {
         return (reinterpret_cast<std::uintptr_t>(address) - base_) / kWordBytes;
@@ -55,6 +55,10 @@ public:
     /// [start, start + bytes) on 512-byte boundaries.
     void clear(const char* start, std::size_t bytes) {
         std::memset(&bits_[index_of(start) / 64], 0, bytes / kWordBytes / 8);
+    }
+    void copy(const MarkBitmap& from, const char* start, std::size_t bytes) {
+        const std::size_t first = index_of(start) / 64;
+        std::memcpy(&bits_[first], &from.bits_[first], bytes / kWordBytes / 8);
     }
     std::uint64_t count_words(const char* start, std::size_t bytes) const;
 

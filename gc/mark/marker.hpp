@@ -20,27 +20,33 @@ using detail::HeapCore;
 /// that the stack stays small. The stack is in memory reserved beside the heap; when that is full, marked objects are
 /// scanned again until nothing is new.
 ///
-/// `InSet` says whether a target is in the condemned set: marking looks at nothing else.
-template <class InSet>
+/// `Set` is the condemned set: contains(target) says what marking looks at, and marked(object, bytes) is told what it found.
+template <class Set>
 class Marker {
 public:
-    Marker(HeapCore& heap, MarkBitmap& marks, InSet in_set)
+    Marker(HeapCore& heap, MarkBitmap& marks, Set& set, detail::Area scratch = detail::Area::scratch)
         : marks_(marks),
-          in_set_(in_set),
+          set_(set),
           shapes_(detail::type_shapes()),
-          stack_(reinterpret_cast<void**>(heap.memory.area(detail::Area::scratch))),
-          limit_(heap.memory.area_committed(detail::Area::scratch) / sizeof(void*)) {}
+          stack_(reinterpret_cast<void**>(heap.memory.area(scratch))),
+          limit_(heap.memory.area_committed(scratch) / sizeof(void*)) {}
 
     /// A root, or what a root slot holds. Null and targets outside the set are ignored.
     void visit(void* target) {
-        if (target != nullptr && in_set_(target)) push(target);
+        if (target != nullptr && set_.contains(target)) push(target);
     }
 
     /// Marks all that is reachable from what was visited. False when the stack was too small: scan the marked objects
     /// again with rescan(), and drain once more.
     bool drain() {
+        return drain([] {});
+    }
+    /// As above; calls breathe() after every few objects and every piece of an array.
+    template <class Breathe>
+    bool drain(Breathe&& breathe) {
         for (;;) {
             while (top_ != 0) {
+                if (turn_ % kObjectsABreath == 0) breathe();
                 void* const next = stack_[--top_];
                 prefetch(next);
                 void*& place = queue_[turn_++ % kQueue];
@@ -58,6 +64,7 @@ public:
             if (!drained || top_ != 0) continue;
             if (arrays_.empty()) break;
             scan_array_piece();
+            breathe();
         }
         return !std::exchange(overflowed_, false);
     }
@@ -76,6 +83,7 @@ public:
 
 private:
     static constexpr std::size_t kQueue = 8;
+    static constexpr std::size_t kObjectsABreath = 32;
     static constexpr std::uint64_t kPiece = 512;  // references of an array scanned in one go
 
     struct ArrayPiece {
@@ -97,9 +105,10 @@ private:
     }
     void mark(void* object) {
         const Header header = detail::header_of(object);
-        if (!marks_.mark(static_cast<char*>(object) - detail::kHeaderBytes, detail::object_bytes(header, shapes_)))
-            return;
+        const std::size_t bytes = detail::object_bytes(header, shapes_);
+        if (!marks_.mark(static_cast<char*>(object) - detail::kHeaderBytes, bytes)) return;
         ++objects_;
+        set_.marked(object, bytes);
         scan(object, header);
     }
     void scan(void* object, Header header) {
@@ -136,7 +145,7 @@ private:
     }
 
     MarkBitmap& marks_;
-    InSet in_set_;
+    Set& set_;
     const detail::TypeShape* shapes_;
     void** stack_;
     std::size_t limit_;

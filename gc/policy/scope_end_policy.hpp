@@ -12,15 +12,33 @@ struct EndedScope {
     std::uint64_t bytes = 0;    ///< allocated in it: the worst case is that all of it survives
     bool has_cleanups = false;  ///< the dead must be known before anything moves
     bool has_fixtures = false;  ///< pinned, large or pinned-by-handle objects
+    std::uint64_t slots = 0;     ///< recorded, that point or pointed into it
+    std::uint64_t cleanups = 0;  ///< objects with destructors
 };
 
 /// The dearest copying seen: small linked objects, cold. Dear enough that the budget holds at the worst.
 inline constexpr double kWorstNanosecondsPerByteCopied = 1.0;
 
+/// What a recorded slot costs at worst, to look at and to fix; and a destructor that does little.
+inline constexpr double kWorstNanosecondsPerSlot = 40.0;
+inline constexpr double kUsualNanosecondsPerDestructor = 150.0;
+
 /// Copy the survivors out in the caller, instead of marking, sweeping and settling.
 constexpr bool promote_inline(const EndedScope& scope, std::chrono::nanoseconds budget) {
     if (scope.has_cleanups || scope.has_fixtures) return false;
-    const double worst = static_cast<double>(scope.bytes) * kWorstNanosecondsPerByteCopied;
+    const double worst = static_cast<double>(scope.bytes) * kWorstNanosecondsPerByteCopied +
+                         static_cast<double>(scope.slots) * kWorstNanosecondsPerSlot;
+    return worst <= static_cast<double>(budget.count());
+}
+
+/// Marking, sweeping and settling a byte at worst.
+inline constexpr double kWorstNanosecondsPerByteCollected = 1.5;
+
+/// Mark, sweep and settle in the caller too, instead of beside the program. (What one large object holds is not looked at.)
+constexpr bool collect_at_once(const EndedScope& scope, std::chrono::nanoseconds budget) {
+    const double worst = static_cast<double>(scope.bytes) * kWorstNanosecondsPerByteCollected +
+                         static_cast<double>(scope.slots) * kWorstNanosecondsPerSlot +
+                         static_cast<double>(scope.cleanups) * kUsualNanosecondsPerDestructor;
     return worst <= static_cast<double>(budget.count());
 }
 

@@ -55,6 +55,8 @@ void InlinePromotion::scan(void* copy) {
         const std::uint32_t region = heap_.pages.region_at(target);
         if (region == ended_.index) {
             slot.store(moved(target), std::memory_order_release);
+        } else if (heap_.collection.active()) {  // protocol P8: what a collection looks at is recorded from anywhere
+            detail::record_reference(heap_, slot, target);
         } else if (region != destination_->index && !detail::key_encloses(heap_.regions.record(region).key, own)) {
             detail::record_reference(heap_, slot, target);
         }
@@ -69,6 +71,8 @@ Promoted InlinePromotion::run(const std::vector<Root>& roots) {
         void* const copy = moved(target);
         if (root.slot != nullptr) {
             root.slot->store(copy, std::memory_order_release);
+            // Protocol P14: a slot in an ended scope may yet go further out than its target went.
+            if (heap_.collection.active()) detail::record_reference(heap_, *root.slot, copy);
         } else {
             Region& region = heap_.region_at(copy);
             const bool global = root.handle->owner == reinterpret_cast<detail::MutatorCore*>(&heap_);

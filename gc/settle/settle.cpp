@@ -1,6 +1,7 @@
 #include "gc/settle/settle.hpp"
 
 #include "gc/policy/scope_end_policy.hpp"
+#include "gc/sweep/live_map.hpp"
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
 #include "runtime/remember.hpp"
@@ -86,7 +87,7 @@ void Settlement::adopt(SpanList& list) {
         destination.pages += span.pages;
         destination.filled_bytes += span.live_bytes;
         destination.attention |= detail::kMoreSpans;
-        span.live_map = span.kind != detail::SpanKind::large && span.live_bytes < span.top_bytes;
+        keep_live_map(heap_, marks_, page, span);
         span.destination = 0;
         span.condemned = false;
     }
@@ -154,7 +155,7 @@ void Settlement::fix_handles() {
 /// Protocol P16: incoming slots go to the destination, unless it encloses their source.
 void Settlement::move_slots() {
     ended_.incoming.for_each([&](const detail::IncomingSlot& incoming) {
-        if (!slot_is_live(heap_, marks_, incoming)) return;
+        if (!slot_is_live(heap_, incoming)) return;
         void* target = incoming.slot->load(std::memory_order_relaxed);
         if (target == nullptr) return;
         if (heap_.pages.region_at(target) == ended_.index) {

@@ -2,6 +2,7 @@
 
 #include "gc/roots.hpp"
 #include "runtime/check.hpp"
+#include "runtime/condemned.hpp"
 
 #include <algorithm>
 
@@ -10,12 +11,14 @@ namespace perfloc::gc {
 namespace {
 
 /// In a span that a collection looks at, and not marked.
-bool is_dying(const HeapCore& heap, const void* address) {
+bool is_dying(HeapCore& heap, const void* address) {
     const MarkBitmap marks(heap.memory);
     if (!heap.pages.contains(address)) return false;
     const std::uint32_t page = heap.pages.span_page(address);
     const Span& span = heap.pages.span(page);
-    return span.condemned && !marked_word(marks, heap.pages, address);
+    const bool looked_at = span.condemned || (heap.collection.mode == detail::BarrierMode::settling &&
+                                              detail::in_set(heap, address));
+    return looked_at && !marked_word(marks, heap.pages, address);
 }
 
 }  // namespace
@@ -32,9 +35,9 @@ void take_dead(HeapCore& heap, const MarkBitmap& marks, Region& region, std::vec
 
 void run_destructors(HeapCore& heap, const std::vector<void*>& dead) {
     if (dead.empty()) return;
-    const std::uintptr_t watch = std::exchange(detail::hot.watch, ~std::uintptr_t{0});
-    const auto outer =
-        std::exchange(heap.is_dying, &is_dying);  // a destructor may end a scope that has some of its own
+    // A destructor may end a scope that has some of its own.
+    const auto outer = std::exchange(heap.is_dying, &is_dying);
+    detail::update_watch(heap);
     ++detail::hot.quiet;
     for (void* const object : dead) {
         const Header header = detail::header_of(object);
@@ -42,7 +45,7 @@ void run_destructors(HeapCore& heap, const std::vector<void*>& dead) {
     }
     --detail::hot.quiet;
     heap.is_dying = outer;
-    detail::hot.watch = watch;
+    detail::update_watch(heap);
 }
 
 void check_no_resurrection(HeapCore& heap, const MarkBitmap& marks, Region& region) {

@@ -10,14 +10,16 @@ namespace perfloc::gc {
 
 ObjectMap::ObjectMap(HeapCore& heap) : heap_(heap) {
     std::size_t last_page = 0;
-    heap_.for_each_open_region([&](Region& region) {
+    const auto add_region = [&](Region& region) {
         if (region.nominal_of != nullptr) return;
         regions_.push_back(&region);
         detail::write_tops(heap_, region);
         for_each_span(heap_, region, [&](std::uint32_t page, const Span& span) {
             last_page = std::max<std::size_t>(last_page, page + span.pages);
         });
-    });
+    };
+    heap_.for_each_open_region(add_region);
+    for (Region* region = heap_.first_condemned; region != nullptr; region = region->next_condemned) add_region(*region);
     starts_.assign(last_page * (detail::kPageBytes / kWordBytes) / 64 + 1, 0);
 }
 
@@ -33,7 +35,7 @@ void ObjectMap::add(const void* object) {
 }
 
 void ObjectMap::fill() {
-    const MarkBitmap marks(heap_.memory);
+    const MarkBitmap marks(heap_.memory, detail::Area::live);
     for (const Region* const region : regions_) {
         for_each_span(heap_, *region, [&](std::uint32_t page, const Span& span) {
             for_each_live(marks, heap_.pages, page, span, [&](void* object, Header, std::size_t) { add(object); });

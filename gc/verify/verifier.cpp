@@ -37,7 +37,7 @@ void Verifier::violation(std::string line) {
 
 /// Where objects start in the region, and what is recorded for it.
 void Verifier::find_objects(Region& region) {
-    const MarkBitmap marks(heap_.memory);
+    const MarkBitmap marks(heap_.memory, detail::Area::live);
     for_each_span(heap_, region, [&](std::uint32_t page, const Span& span) {
         const std::uint32_t named = heap_.regions.resolve(heap_.pages.region_at(heap_.pages.address_of(page)));
         if (named != region.index) {
@@ -60,15 +60,17 @@ void Verifier::find_objects(Region& region) {
             objects_.add(object);
         });
     });
-    region.incoming.for_each([&](const detail::IncomingSlot& incoming) {
+    const auto note = [&](const detail::IncomingSlot& incoming) {
         if (heap_.pages.span_at(incoming.slot).generation == incoming.generation) {
             recorded_.insert(record_key(incoming.slot, region.index));
         }
-    });
+    };
+    region.incoming.for_each(note);
+    region.frozen.for_each(note);
 }
 
 void Verifier::check_region(Region& region) {
-    const MarkBitmap marks(heap_.memory);
+    const MarkBitmap marks(heap_.memory, detail::Area::live);
     if (region.incoming.size() != 0 && (region.attention & detail::kIncoming) == 0) {
         violation(fmt::format("law [remset]: region \"{}\" has incoming slots that its end would not look at",
                               detail::LabelTable::name(region.label)));
@@ -78,6 +80,7 @@ void Verifier::check_region(Region& region) {
                       [&](void* object, Header header, std::size_t) { check_object(region, object, header); });
     });
     check_handles(region, region.handles, "a Handle");
+    check_handles(region, region.walked, "a Handle");
     check_handles(region, region.weak, "a WeakHandle");
     check_cleanups(region);
     const std::lock_guard guard(heap_.global_handles);
@@ -86,6 +89,8 @@ void Verifier::check_region(Region& region) {
 }
 
 void Verifier::check_object(Region& region, void* object, std::uint64_t header) {
+    // What the running collection has found dead refers to whatever it likes.
+    if (heap_.collection.mode == detail::BarrierMode::settling && heap_.collector->dying(object)) return;
     const Where parent{object, header};
     detail::for_each_ref(object, header, detail::type_shapes(), [&](std::atomic<void*>& slot) {
         ++report_.references;
@@ -114,7 +119,14 @@ void Verifier::check_reference(Region& region, const Where& parent, std::size_t 
         return violation(
             fmt::format("law [stale]: {} is not the start of a live object", describe(parent, offset, target)));
     }
+    if (heap_.collection.mode == detail::BarrierMode::settling && heap_.collector->dying(target)) {
+        return violation(fmt::format("law [remset]: {} is reachable, and about to be freed",
+                                     describe(parent, offset, target)));
+    }
     if (index == region.index || index == detail::kRootRegion) return;
+    // Protocol P3: what ended inside another ended scope is collected first, or with it.
+    const auto condemned = detail::RegionState::condemned;
+    if (heap_.regions.state(index) == condemned && heap_.regions.state(region) == condemned) return;
     if (detail::key_encloses(heap_.regions.record(index).key, heap_.regions.record(region).key)) return;
     if (!recorded_.contains(record_key(&slot, index))) {
         violation(fmt::format("law [remset]: {} goes from scope \"{}\" into scope \"{}\" and is not recorded",
@@ -132,7 +144,8 @@ void Verifier::check_handles(Region& region, const detail::HandleNode& sentinel,
         if (!heap_.pages.contains(node->object) || !objects_.is_object(node->object)) {
             violation(fmt::format("law [stale]: {} refers to {}, which is not the start of a live object", kind,
                                   node->object));
-        } else if (&heap_.region_at(node->object) != &region) {
+        } else if (&heap_.region_at(node->object) != &region &&
+                   heap_.regions.state(region) != detail::RegionState::condemned) {  // protocol P16: they follow later
             violation(fmt::format("law [remset]: {} to an object of scope \"{}\" is in the list of scope \"{}\"", kind,
                                   detail::LabelTable::name(heap_.region_at(node->object).label),
                                   detail::LabelTable::name(region.label)));

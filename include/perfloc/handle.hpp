@@ -153,8 +153,8 @@ public:
         return *this;
     }
 
-    Handle<T> lock() const noexcept { return Handle<T>(static_cast<T*>(node_.object)); }
-    bool expired() const noexcept { return node_.object == nullptr; }
+    Handle<T> lock() const noexcept { return Handle<T>(static_cast<T*>(detail::read_weak(node_))); }
+    bool expired() const noexcept { return detail::read_weak(node_) == nullptr; }
     void reset() noexcept { detail::unlink(node_); }
 
 private:

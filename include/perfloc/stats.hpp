@@ -22,8 +22,9 @@ enum class PauseCause : std::uint8_t {
     full,         ///< the whole heap: the baseline, or on demand, or near the limit
     commit,       ///< the readable and writable prefix, or the heap's share of the system's memory, grew
     give_back,    ///< pages were returned to the system to stay below the limit
+    stall,        ///< memory was asked for at the limit: a collection had to end first
 };
-inline constexpr std::size_t kPauseCauses = 6;
+inline constexpr std::size_t kPauseCauses = 7;
 PERFLOC_API std::string_view to_string(PauseCause cause) noexcept;
 
 /// A histogram of durations in bounded memory: buckets of 1/32 of a power of two, so that what it reports is at most

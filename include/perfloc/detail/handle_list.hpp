@@ -15,7 +15,10 @@ PERFLOC_API void unlink_global(HandleNode& node) noexcept;
 PERFLOC_API void* read_global(const HandleNode& node) noexcept;
 PERFLOC_API void pin_object(void* object) noexcept;
 PERFLOC_API void unpin_object(void* object) noexcept;
-[[noreturn]] PERFLOC_COLD PERFLOC_API void foreign_handle(const HandleNode& node, const char* what) noexcept;
+/// Aborts where the handle is another mutator's; else a collection gathers its roots, and is told (protocol P9).
+PERFLOC_COLD PERFLOC_API void look_at_handle(const HandleNode& node, const char* what) noexcept;
+/// What a weak handle refers to while a collection goes on: null where that has found its object dead (protocol P12).
+PERFLOC_COLD PERFLOC_API void* read_weak_slow(const HandleNode& node) noexcept;
 
 PERFLOC_INLINE void insert_after(HandleNode& place, HandleNode& node) noexcept {
     HandleNode* const next = place.next;
@@ -32,8 +35,12 @@ PERFLOC_INLINE void take_out(HandleNode& node) noexcept {
 }
 
 PERFLOC_INLINE void check_owner(const HandleNode& node, const char* what) noexcept {
-    if (node.owner != hot.mutator) [[unlikely]]
-        foreign_handle(node, what);
+    if (node.owner != hot.handle_owner) [[unlikely]]
+        look_at_handle(node, what);
+}
+
+PERFLOC_INLINE void* read_weak(const HandleNode& node) noexcept {
+    return hot.watch == 0 ? node.object : read_weak_slow(node);
 }
 
 /// A handle to an object that was just allocated in the current region: no look-up.

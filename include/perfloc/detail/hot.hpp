@@ -48,7 +48,8 @@ struct RegionRecord {
     std::uint32_t alias = 0;  ///< merged into this region; 0: not merged
     std::uint8_t state = 0;   ///< runtime::RegionState
     std::uint8_t published = 0;
-    std::uint16_t unused_bits = 0;
+    std::uint8_t looked_at = 0;  ///< in the set of the running collection
+    std::uint8_t unused_bits = 0;
 };
 
 inline constexpr std::uint64_t kDepthSpan = std::uint64_t{1} << 24;  ///< deeper nests than this are refused
@@ -89,6 +90,8 @@ struct Hot {
     std::uintptr_t watch = 0;  ///< all ones while every store must be looked at
     std::uintptr_t span_bytes = 1;
     MutatorCore* mutator = nullptr;
+    /// The mutator; something else while a handle that is copied, moved or dropped must be looked at (protocol P9).
+    const MutatorCore* handle_owner = nullptr;
     const std::uint32_t* region_of_page = nullptr;
     const RegionRecord* records = nullptr;
     std::uint32_t quiet = 0;  ///< law [quiet]: constructors and destructors of managed objects that are running

@@ -1,0 +1,191 @@
+#include "gc/cycle/background.hpp"
+
+#include "gc/mark/marked_objects.hpp"
+#include "gc/mark/marker.hpp"
+#include "gc/policy/scope_end_policy.hpp"
+#include "gc/sweep/sweep.hpp"
+
+#include <algorithm>
+
+namespace perfloc::gc {
+
+using detail::kPageBytes;
+using detail::SpanKind;
+using detail::SpanList;
+
+void Background::collect(const std::function<void()>& wait_for_mutator) {
+    prepare();
+    sort_roots();
+    Set set{cycle_.heap.pages, cycle_.number};
+    Marker marker(cycle_.heap, cycle_.marks, set, detail::Area::cycle_scratch);
+    for (std::size_t i = 0; i < roots_.size();) {
+        set.destination = roots_[i].destination;
+        for (; i < roots_.size() && roots_[i].destination == set.destination; ++i) {
+            marker.visit(roots_[i].target);
+            if (i % 64 == 63) drain(marker);
+        }
+        drain(marker);
+    }
+    set.destination = 0;  // what is found only by shades goes where its region's other survivors go
+    for (;;) {
+        cycle_.phase.enter(CyclePhase::agree);
+        wait_for_mutator();
+        if (cycle_.phase.now() == CyclePhase::sweep) break;
+        while (!cycle_.handed.empty()) {
+            marker.visit(cycle_.handed.pop(cycle_.heap.chunks));
+            if (cycle_.handed.size() % 64 == 0) drain(marker);
+        }
+        drain(marker);
+    }
+    cycle_.totals.survived_objects = marker.objects();
+    sweep();
+    list_slots();
+    roots_.clear();
+    cycle_.phase.enter(CyclePhase::clear);
+}
+
+void Background::prepare() {
+    for (Region* const region : cycle_.set) {
+        for_each_condemned(cycle_.heap, *region, [&](std::uint32_t page, Span& span) {
+            cycle_.marks.clear(cycle_.heap.pages.address_of(page), std::size_t{span.pages} * kPageBytes);
+            span.live_bytes = 0;
+            span.destination = cycle_.pressure ? region->index : 0;
+            span.candidate = 0;
+            span.slides = false;
+            span.cycle = cycle_.number;
+            cycle_.totals.before_bytes += std::uint64_t{span.pages} * kPageBytes;
+            breathe_();
+        });
+    }
+}
+
+/// Protocol P7. Where two lineages refer to a region, its survivors go to the root.
+void Background::sort_roots() {
+    roots_.clear();
+    roots_.reserve(cycle_.roots.size());
+    cycle_.roots.for_each([&](const CycleRoot& found) {
+        CycleRoot root = found;
+        if (!cycle_.pressure && cycle_.heap.regions.at(root.region).fallback == detail::kRootRegion) {
+            root.destination = detail::kRootRegion;
+            root.depth = 0;
+        }
+        roots_.push_back(root);
+    });
+    const auto outer = [](const CycleRoot& a, const CycleRoot& b) {
+        return a.depth != b.depth ? a.depth < b.depth : a.destination < b.destination;
+    };
+    if (!cycle_.pressure && !std::is_sorted(roots_.begin(), roots_.end(), outer)) {
+        std::sort(roots_.begin(), roots_.end(), outer);
+    }
+}
+
+template <class M>
+void Background::drain(M& marker) {
+    while (!marker.drain(breathe_)) {  // its stack was too small: what is marked is looked at again
+        for (Region* const region : cycle_.set) {
+            for_each_condemned(cycle_.heap, *region, [&](std::uint32_t page, const Span& span) {
+                for_each_marked(cycle_.marks, cycle_.heap.pages, page, span,
+                                [&](void* object, Header header, std::size_t) { marker.rescan(object, header); });
+                breathe_();
+            });
+        }
+    }
+}
+
+// --- sweep -----------------------------------------------------------------------------------------------------------
+
+void Background::sweep() {
+    uniform_ = true;
+    for (Region* const region : cycle_.set) {
+        sweep_list(*region, region->condemned.blocks, region->sparse.blocks, region->freed.blocks);
+        sweep_list(*region, region->condemned.runs, region->sparse.runs, region->freed.runs);
+        sweep_list(*region, region->condemned.large, region->sparse.large, region->freed.large);
+    }
+}
+
+void Background::sweep_list(Region& region, SpanList& list, SpanList& sparse, SpanList& freed) {
+    detail::PageTable& pages = cycle_.heap.pages;
+    SpanList stay;
+    while (!list.empty()) {
+        const std::uint32_t page = pages.pop(list);
+        Span& span = pages.span(page);
+        if (span.kind == SpanKind::large && span.live_bytes != 0) span.live_bytes = span.top_bytes;
+        if (span.live_bytes == 0) {
+            cycle_.totals.freed_bytes += std::uint64_t{span.pages} * kPageBytes;
+            pages.append(freed, page);
+            breathe_();
+            continue;
+        }
+        if (span.destination == 0) span.destination = region.fallback;
+        uniform_ = uniform_ && span.destination == cycle_.set.front()->fallback;
+        const MarkedSpan marked{span.live_bytes, std::uint64_t{span.pages} * kPageBytes,
+                                span.kind == SpanKind::movable && span.pins == 0 && span.held != cycle_.number};
+        if (evacuate(marked, cycle_.heap.stress.move)) {
+            cycle_.candidates.push_back({page, {}});
+            span.candidate = static_cast<std::uint32_t>(cycle_.candidates.size());
+            pages.append(sparse, page);
+        } else {
+            pages.append(stay, page);
+        }
+        breathe_();
+    }
+    list = stay;
+}
+
+// --- slots -----------------------------------------------------------------------------------------------------------
+
+/// What an evacuation will have to fix, and what will point inward once it has gone outward. What the mutator stores
+/// meanwhile, its barrier records (protocol P8).
+void Background::list_slots() {
+    const bool outward = !cycle_.pressure && !uniform_;
+    if (cycle_.candidates.empty() && !outward) return;
+    for (const CycleRoot& root : roots_) {
+        if (root.slot == nullptr) continue;
+        const std::uint32_t candidate = cycle_.heap.pages.span_at(root.target).candidate;
+        if (candidate != 0) {
+            cycle_.candidates[candidate - 1].slots.push(cycle_.heap.chunks, {root.slot, root.generation});
+        }
+        breathe_();
+    }
+    for (Region* const region : cycle_.set) {
+        for (detail::SpanLists* const lists : {&region->condemned, &region->sparse}) {
+            for (const SpanList* list : {&lists->blocks, &lists->runs, &lists->large}) {
+                cycle_.heap.pages.for_each(*list, [&](std::uint32_t page, const Span& span) {
+                    list_span(page, span, outward && lists == &region->condemned);
+                    breathe_();
+                });
+            }
+        }
+    }
+}
+
+void Background::list_span(std::uint32_t page, const Span& span, bool outward) {
+    HeapCore& heap = cycle_.heap;
+    unsigned slots = 0;
+    for_each_marked(cycle_.marks, heap.pages, page, span, [&](void* object, Header header, std::size_t) {
+        detail::for_each_ref(object, header, detail::type_shapes(), [&](std::atomic<void*>& slot) {
+            if (++slots % 512 == 0) breathe_();
+            void* const target = slot.load(std::memory_order_relaxed);
+            if (target == nullptr) return;
+            const Span& to = heap.pages.span_at(target);
+            const bool in_set = to.cycle == cycle_.number;
+            if (in_set && to.candidate != 0) {
+                cycle_.candidates[to.candidate - 1].slots.push(heap.chunks, {&slot, span.generation});
+            }
+            if (outward && (in_set ? to.destination != span.destination : may_point_inward(target, span.destination))) {
+                cycle_.outward.push(heap.chunks, {&slot, span.generation});
+            }
+        });
+    });
+}
+
+/// The mutator may end scopes meanwhile: it looks again at each slot that is listed here, and what it stores from now on is
+/// recorded at once.
+bool Background::may_point_inward(const void* target, std::uint32_t destination) const {
+    const detail::RegionTable& regions = cycle_.heap.regions;
+    const std::uint32_t region = cycle_.heap.pages.region_at(target);
+    if (region == destination || region == detail::kRootRegion) return false;
+    return !detail::key_encloses(regions.record(region).key, regions.record(destination).key);
+}
+
+}  // namespace perfloc::gc

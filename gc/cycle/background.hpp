@@ -1,0 +1,50 @@
+#pragma once
+
+#include "gc/cycle/cycle.hpp"
+
+#include <functional>
+#include <vector>
+
+namespace perfloc::gc {
+
+/// The collector's own phases, mark and sweep, as straight-line code. It looks at the memory of the set only, and writes
+/// marks, the fields of Span that a collection owns, and what Cycle collects for the mutator.
+class Background {
+public:
+    /// `breathe` is called after each small piece of work, and comes back when the code may go on. `wait` comes back when
+    /// it is the collector's turn again.
+    Background(Cycle& cycle, std::function<void()> breathe) : cycle_(cycle), breathe_(std::move(breathe)) {}
+
+    /// From the phase mark to the phase after sweep. `wait_for_mutator` suspends until the phase is not agree any more.
+    void collect(const std::function<void()>& wait_for_mutator);
+
+private:
+    void prepare();
+    void sort_roots();
+    template <class Marker>
+    void drain(Marker& marker);
+    void sweep();
+    void sweep_list(Region& region, detail::SpanList& list, detail::SpanList& sparse, detail::SpanList& freed);
+    void list_slots();
+    void list_span(std::uint32_t page, const detail::Span& span, bool adopted);
+    bool may_point_inward(const void* target, std::uint32_t destination) const;
+
+    struct Set {
+        const detail::PageTable& pages;
+        std::uint32_t cycle;
+        std::uint32_t destination = 0;
+        bool contains(const void* target) const { return pages.span_at(target).cycle == cycle; }
+        void marked(const void* object, std::size_t bytes) {
+            detail::Span& span = pages.span_at(object);
+            span.live_bytes += bytes;
+            if (span.destination == 0) span.destination = destination;
+        }
+    };
+
+    Cycle& cycle_;
+    std::function<void()> breathe_;
+    std::vector<CycleRoot> roots_;  // the outermost destination first
+    bool uniform_ = true;           // all survivors go to where their region's handles' objects go
+};
+
+}  // namespace perfloc::gc

@@ -1,0 +1,86 @@
+#pragma once
+
+#include "gc/cycle/cycle_phase.hpp"
+#include "gc/mark/mark_bitmap.hpp"
+#include "runtime/clock.hpp"
+#include "runtime/heap_core.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace perfloc::gc {
+
+using detail::HeapCore;
+using detail::IncomingSlot;
+using detail::Region;
+
+/// What names an object of the set from outside, as it was found: what the object is, and the scope that it goes to.
+struct CycleRoot {
+    std::atomic<void*>* slot = nullptr;  ///< null: a handle
+    std::uint64_t generation = 0;
+    void* target = nullptr;
+    std::uint32_t region = 0;       ///< the target's
+    std::uint32_t destination = 0;  ///< 0: where the region's other survivors go
+    std::uint32_t depth = 0;        ///< of the destination
+};
+
+/// A span that is to be evacuated, and what points into it.
+struct Candidate {
+    std::uint32_t page = 0;
+    detail::ChunkList<IncomingSlot> slots;
+};
+
+/// What one collection did, for reports.
+struct CycleTotals {
+    std::uint64_t before_bytes = 0;
+    std::uint64_t adopted_bytes = 0;
+    std::uint64_t evacuated_bytes = 0;
+    std::uint64_t survived_objects = 0;
+    std::uint64_t freed_bytes = 0;
+    std::uint64_t destructors = 0;
+    std::uint64_t slices = 0;
+};
+
+/// All state of the collection that runs beside the program. Whose turn it is to touch it, the phase says.
+struct Cycle {
+    explicit Cycle(HeapCore& core) : heap(core), marks(core.memory) {}
+
+    HeapCore& heap;
+    MarkBitmap marks;
+    CyclePhaseOwner phase;
+    std::uint32_t number = 0;
+    bool pressure = false;      ///< its regions are open: survivors stay in them
+    std::vector<Region*> set;   ///< innermost first
+    std::vector<Region*> destinations;
+    detail::ChunkList<CycleRoot> roots;
+    detail::ChunkList<void*> handed;        ///< shades that the mutator has handed over
+    std::vector<Candidate> candidates;
+    detail::ChunkList<IncomingSlot> outward;  ///< protocol P14: references that may point inward later
+    CycleTotals totals;
+};
+
+/// When a slice must end. Asking costs a reading of the clock every few times.
+class Deadline {
+public:
+    explicit Deadline(std::uint64_t ticks) : ticks_(ticks) {}
+    static Deadline never() { return Deadline(UINT64_MAX); }
+    static Deadline in(std::chrono::nanoseconds time) {
+        return Deadline(detail::TickClock::now() + detail::TickClock::ticks(time));
+    }
+    /// After a small piece of work (tens of nanoseconds).
+    bool passed() { return ++pieces_ % 8 == 0 && passed_now(); }
+    /// After a larger one.
+    bool passed_now() const { return ticks_ != UINT64_MAX && detail::TickClock::now() >= ticks_; }
+    std::chrono::nanoseconds left() const {
+        if (ticks_ == UINT64_MAX) return std::chrono::hours(1);
+        const std::uint64_t now = detail::TickClock::now();
+        return now >= ticks_ ? std::chrono::nanoseconds(0) : detail::TickClock::duration(ticks_ - now);
+    }
+    std::uint64_t ticks() const { return ticks_; }
+
+private:
+    std::uint64_t ticks_;
+    unsigned pieces_ = 0;
+};
+
+}  // namespace perfloc::gc

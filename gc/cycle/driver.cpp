@@ -1,0 +1,99 @@
+#include "gc/cycle/driver.hpp"
+
+#include "gc/cycle/background.hpp"
+
+#include <chrono>
+#include <system_error>
+
+namespace perfloc::gc {
+
+using namespace std::chrono_literals;
+
+Driver::Driver(Cycle& cycle, bool wants_thread) : cycle_(cycle), code_([this] { body(); }) {
+    if (!wants_thread) return;
+    try {
+        thread_ = std::thread([this] { thread_main(); });
+    } catch (const std::system_error&) {
+        // Refused: the same code runs in slices of the mutator's time.
+    }
+}
+
+Driver::~Driver() {
+    if (thread_.joinable()) {
+        {
+            const std::lock_guard guard(sleeping_);
+            stop_thread_ = true;
+        }
+        turn_.notify_one();
+        thread_.join();
+    }
+    stopped_ = true;
+    code_.resume();
+}
+
+/// The collector, from the first collection to the last.
+void Driver::body() {
+    Background background(cycle_, [this] { breathe(); });
+    while (!stopped_) {
+        if (cycle_.phase.now() != CyclePhase::mark) {
+            code_.suspend();
+            continue;
+        }
+        background.collect([this] {
+            while (cycle_.phase.now() == CyclePhase::agree) code_.suspend();
+        });
+    }
+}
+
+/// After each piece of work.
+void Driver::breathe() {
+    if (yield_.load(std::memory_order_relaxed) ||
+        (deadline_ != UINT64_MAX && detail::TickClock::now() >= deadline_)) {
+        code_.suspend();
+    }
+}
+
+void Driver::thread_main() {
+    std::unique_lock lock(sleeping_);
+    while (!stop_thread_) {
+        if (!is_collectors(cycle_.phase.now())) {
+            turn_.wait(lock);
+            continue;
+        }
+        lock.unlock();
+        {
+            const std::lock_guard guard(running_);
+            if (is_collectors(cycle_.phase.now())) {
+                deadline_ = UINT64_MAX;
+                code_.resume();
+            }
+        }
+        while (yield_.load(std::memory_order_relaxed)) std::this_thread::yield();
+        lock.lock();
+        turn_.notify_all();
+    }
+}
+
+void Driver::wake() {
+    if (!has_thread()) return;
+    { const std::lock_guard guard(sleeping_); }
+    turn_.notify_all();
+}
+
+void Driver::run_here(const Deadline& deadline) {
+    yield_.store(true, std::memory_order_relaxed);
+    const std::lock_guard guard(running_);
+    yield_.store(false, std::memory_order_relaxed);
+    deadline_ = deadline.ticks();
+    while (is_collectors(cycle_.phase.now()) && !deadline.passed_now()) code_.resume();
+}
+
+void Driver::wait(const Deadline& deadline) {
+    if (!has_thread()) return run_here(deadline);
+    std::unique_lock lock(sleeping_);
+    while (is_collectors(cycle_.phase.now()) && !deadline.passed_now()) {
+        turn_.wait_for(lock, std::min<std::chrono::nanoseconds>(deadline.left(), 1ms));
+    }
+}
+
+}  // namespace perfloc::gc

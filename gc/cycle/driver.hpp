@@ -1,0 +1,50 @@
+#pragma once
+
+#include "gc/cycle/coroutine.hpp"
+#include "gc/cycle/cycle.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace perfloc::gc {
+
+/// Who runs the collector's code: a thread of its own, or the mutator in slices, or both in turn (the mutator assists). The
+/// code is one coroutine; whoever holds `running_` may resume it.
+class Driver {
+public:
+    /// With a thread where `wants_thread` and the system gives one.
+    Driver(Cycle& cycle, bool wants_thread);
+    ~Driver();
+    Driver(const Driver&) = delete;
+    Driver& operator=(const Driver&) = delete;
+
+    bool has_thread() const { return thread_.joinable(); }
+    /// It is the collector's turn. Wakes the thread, which may call the system.
+    void wake();
+    /// Runs the collector's code here until the deadline, or until it is the mutator's turn. Where the thread is running it,
+    /// that yields after its piece of work.
+    void run_here(const Deadline& deadline);
+    /// Waits until it is the mutator's turn, or until the deadline. Without a thread: runs it here.
+    void wait(const Deadline& deadline);
+
+private:
+    void body();
+    void thread_main();
+    void breathe();
+
+    Cycle& cycle_;
+    Coroutine code_;
+    std::mutex running_;
+    std::atomic<bool> yield_{false};      ///< somebody else wants to run the code
+    std::uint64_t deadline_ = UINT64_MAX;  ///< of whoever runs it
+    bool stopped_ = false;                 ///< guarded by running_: the code is to return
+
+    std::mutex sleeping_;
+    std::condition_variable turn_;
+    bool stop_thread_ = false;
+    std::thread thread_;
+};
+
+}  // namespace perfloc::gc

@@ -1,0 +1,271 @@
+#include "gc/cycle/engine.hpp"
+
+#include "gc/mark/marked_objects.hpp"
+#include "gc/roots.hpp"
+#include "runtime/bump.hpp"
+#include "runtime/check.hpp"
+#include "runtime/condemned.hpp"
+#include "runtime/scope_tree.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+namespace perfloc::gc {
+
+using detail::BarrierMode;
+using detail::RegionState;
+
+Engine::Engine(HeapCore& heap, bool wants_thread) : heap_(heap), cycle_(heap), driver_(cycle_, wants_thread) {}
+
+// --- beginning -------------------------------------------------------------------------------------------------------
+
+void Engine::condemn(Region& ended, Region& enclosing) {
+    detail::drop_spares(heap_, ended);
+    detail::retire_cursors(heap_, ended);
+    detail::RegionRecord& record = heap_.regions.record(ended);
+    const std::uint8_t looked_at = record.looked_at;
+    ended.ended_key = record.key;
+    ended.start_in_poll = looked_at != 0 || ended.received_poll == heap_.collection.polls;
+    heap_.regions.close(ended, RegionState::condemned);
+    record.looked_at = looked_at;
+    ended.enclosing = &enclosing;
+    ++enclosing.pending;
+    enclosing.attention |= detail::kPending;
+    ended.next_condemned = heap_.first_condemned;
+    heap_.first_condemned = &ended;
+    waiting_.push_back(&ended);
+    ++heap_.collection.waiting;
+    if (phase() == CyclePhase::idle) begin_waiting(false);
+    set_mode(heap_.collection.mode);
+    attend_current();
+}
+
+/// Protocol P2, P3: all that wait are the next set, but those whose inner scopes are not among them.
+void Engine::begin_waiting(bool in_poll) {
+    std::vector<Region*> rest;
+    for (Region* const region : waiting_) region->selected = 0;
+    for (Region* const region : waiting_) {
+        const bool ready = region->selected == region->pending;
+        if (ready && (region->attention & detail::kKeep) == 0 && (in_poll || !region->start_in_poll)) {
+            ++region->enclosing->selected;
+            cycle_.set.push_back(region);
+        } else if ((region->attention & detail::kKeep) != 0 && region->pending == 0) {
+            merge(*region);
+        } else {
+            rest.push_back(region);
+        }
+    }
+    waiting_ = std::move(rest);
+    heap_.collection.waiting = static_cast<std::uint32_t>(waiting_.size());
+    cycle_.pressure = false;
+    if (!cycle_.set.empty()) {
+        begin();
+    } else {
+        set_mode(BarrierMode::idle);
+    }
+}
+
+/// The end of a scope with keep() that had to wait.
+void Engine::merge(Region& region) {
+    unlink_condemned(heap_, region);
+    --region.enclosing->pending;
+    detail::merge_region(heap_, region, open_ancestor(heap_, *region.enclosing));
+}
+
+void Engine::begin_pressure(Region& outermost) {
+    PERFLOC_ASSERT(phase() == CyclePhase::idle && waiting_.empty());
+    const std::uint64_t key = heap_.regions.record(outermost).key;
+    heap_.for_each_open_region([&](Region& region) {
+        if (&outermost != heap_.root && !detail::key_encloses(key, heap_.regions.record(region).key)) return;
+        heap_.regions.record(region).looked_at = 1;
+        cycle_.set.push_back(&region);
+    });
+    if (cycle_.set.front() == heap_.root) std::rotate(cycle_.set.begin(), cycle_.set.begin() + 1, cycle_.set.end());
+    for (Region* const region : cycle_.set) {
+        // Spares would hand their old spans out.
+        const Region* const spare = region->spare_region();
+        if (spare != nullptr && heap_.regions.record(*spare).looked_at == 0) detail::drop_spares(heap_, *region);
+        detail::retire_cursors(heap_, *region);
+        region->first_span = 0;
+        region->start = nullptr;
+        region->attention |= detail::kMoreSpans | detail::kPending | detail::kAttend;
+    }
+    cycle_.pressure = true;
+    begin();
+    attend_current();
+}
+
+/// The set is fixed; what it is made of so far is frozen. O(regions in it).
+void Engine::begin() {
+    detail::CollectionState& collection = heap_.collection;
+    cycle_.number = ++collection.cycle;
+    collection.start_generation = heap_.pool.generation();
+    collection.candidates_known = false;
+    for (Region* const region : cycle_.set) freeze(*region);
+    take_shades();
+    cycle_.totals = {};
+    gather_.begin();
+    cycle_.phase.enter(CyclePhase::gather);
+    set_mode(BarrierMode::gathering);
+}
+
+/// Protocol P1: what was shaded for those of the set while they waited.
+void Engine::take_shades() {
+    detail::CollectionState& collection = heap_.collection;
+    if (waiting_.empty()) return collection.shades.splice(collection.waiting_shades);
+    detail::ChunkList<void*> all = std::exchange(collection.waiting_shades, {});
+    while (!all.empty()) {
+        void* const object = all.pop(heap_.chunks);
+        (detail::in_set(heap_, object) ? collection.shades : collection.waiting_shades).push(heap_.chunks, object);
+    }
+}
+
+void Engine::freeze(Region& region) {
+    heap_.regions.record(region).looked_at = 1;
+    heap_.pages.splice(region.condemned.blocks, region.blocks);
+    heap_.pages.splice(region.condemned.runs, region.runs);
+    heap_.pages.splice(region.condemned.large, region.large);
+    region.frozen = region.incoming.take();
+    region.incoming.hold();
+    region.condemned_cleanups.splice(region.cleanups);
+    region.root_lineage = 0;
+    region.promoted_bytes = 0;
+}
+
+void Engine::set_mode(BarrierMode mode) {
+    heap_.collection.mode = mode;
+    {
+        const std::lock_guard guard(heap_.global_handles);
+        heap_.shade_globals = heap_.collection.gathers();
+    }
+    detail::update_watch(heap_);
+}
+
+/// The ends of the scopes that are likely to end next give the collection slices.
+void Engine::attend_current() {
+    if (detail::hot.mutator == nullptr || detail::hot.mutator->heap != &heap_) return;
+    Region& current = *heap_.current_region();
+    current.attention |= detail::kAttend;
+    if (current.spare != nullptr) current.spare->attention |= detail::kAttend;
+}
+
+// --- slices ----------------------------------------------------------------------------------------------------------
+
+void Engine::poll() {
+    ++heap_.collection.polls;
+    // For regions that wait it is as if they had ended here: no raw pointer is older.
+    heap_.collection.waiting_shades.clear(heap_.chunks);
+}
+
+bool Engine::slice(Slice slice) {
+    ++cycle_.totals.slices;
+    while (!heap_.collection.gathers() && detail::release_parked(heap_)) {
+        if (slice.deadline.passed()) return false;
+    }
+    while (advance(slice)) {
+        if (slice.deadline.passed_now()) return false;
+    }
+    return true;
+}
+
+/// One phase, or a part of it. False when nothing more can be done in this slice.
+bool Engine::advance(Slice& slice) {
+    Deadline& deadline = slice.deadline;
+    switch (phase()) {
+        case CyclePhase::idle:
+            if (waiting_.empty()) return false;
+            begin_waiting(slice.in_poll);
+            return phase() != CyclePhase::idle;
+        case CyclePhase::gather:
+            if (!gather_.step(deadline)) return true;
+            set_mode(BarrierMode::marking);
+            cycle_.phase.enter(CyclePhase::mark);
+            driver_.wake();
+            return true;
+        case CyclePhase::mark:
+        case CyclePhase::sweep:
+            if (driver_.has_thread()) return false;
+            driver_.run_here(deadline);
+            return true;
+        case CyclePhase::agree:
+            answer();
+            return true;
+        case CyclePhase::clear:
+            if (reap_.clear(deadline)) cycle_.phase.enter(CyclePhase::destroy);
+            return true;
+        case CyclePhase::destroy:
+            if (!slice.may_destroy && reap_.has_cleanups()) return false;
+            if (!reap_.destroy(deadline)) return true;
+            settler_.begin();
+            cycle_.phase.enter(CyclePhase::record);
+            return true;
+        case CyclePhase::record:
+            if (settler_.record(deadline)) cycle_.phase.enter(CyclePhase::settle);
+            return true;
+        case CyclePhase::settle:
+            if (settler_.settle(deadline, slice.may_move, slice.adopt_all)) {
+                follow_.begin();
+                cycle_.phase.enter(CyclePhase::follow);
+                return true;
+            }
+            return slice.may_move || slice.adopt_all || !settler_.waits_for_poll();
+        case CyclePhase::follow:
+            if (follow_.step(deadline)) end();
+            return true;
+    }
+    return false;
+}
+
+void Engine::answer() {
+    if (phase() != CyclePhase::agree) return;
+    detail::CollectionState& collection = heap_.collection;
+    {
+        const std::lock_guard guard(heap_.global_handles);
+        for (void* const object : heap_.dropped_globals) detail::shade(heap_, object);
+        heap_.dropped_globals.clear();
+    }
+    const bool none = collection.shades.empty();
+    cycle_.handed.splice(collection.shades);
+    if (none) {
+        reap_.begin();
+        set_mode(BarrierMode::settling);
+    }
+    cycle_.phase.enter(none ? CyclePhase::sweep : CyclePhase::mark);
+    driver_.wake();
+}
+
+void Engine::end() {
+    cycle_.set.clear();
+    cycle_.roots.clear(heap_.chunks);
+    cycle_.candidates.clear();
+    heap_.collection.candidates_known = false;
+    heap_.totals.scope_collections += 1;
+    cycle_.phase.enter(CyclePhase::idle);
+    set_mode(BarrierMode::idle);
+}
+
+bool Engine::finish(bool may_destroy, bool in_poll) {
+    while (active() || heap_.first_parked != nullptr) {
+        slice({Deadline::never(), false, may_destroy, true, in_poll});
+        if (is_collectors(phase())) {
+            driver_.run_here(Deadline::never());
+        } else if (phase() == CyclePhase::destroy && !may_destroy) {
+            return false;
+        } else if (phase() == CyclePhase::idle) {
+            return waiting_.empty();  // the others wait for a poll
+        }
+    }
+    return true;
+}
+
+void Engine::note_slot(const IncomingSlot& slot, void* target) {
+    const std::uint32_t candidate = heap_.pages.span_at(target).candidate;
+    if (candidate != 0) cycle_.candidates[candidate - 1].slots.push(heap_.chunks, slot);
+}
+
+bool Engine::dying(const void* object) const {
+    return detail::in_set(heap_, object) && !marked_word(cycle_.marks, heap_.pages, object);
+}
+
+}  // namespace perfloc::gc

@@ -1,0 +1,73 @@
+#pragma once
+
+#include "gc/cycle/cycle.hpp"
+#include "gc/cycle/driver.hpp"
+#include "gc/cycle/follow.hpp"
+#include "gc/cycle/gather.hpp"
+#include "gc/cycle/reap.hpp"
+#include "gc/cycle/settler.hpp"
+
+#include <vector>
+
+namespace perfloc::gc {
+
+/// What a slice may do.
+struct Slice {
+    Deadline deadline;
+    bool may_move = false;     ///< in a poll: objects of open scopes may move
+    bool may_destroy = true;   ///< destructors may run
+    bool adopt_all = false;    ///< nothing is evacuated: the collection is to end soon
+    bool in_poll = false;      ///< raw pointers have ended
+};
+
+/// Collections beside the program: begins them, and runs the mutator's phases in slices. One at a time; ended regions that
+/// come meanwhile wait for the next (protocol P2).
+class Engine {
+public:
+    Engine(HeapCore& heap, bool wants_thread);
+
+    /// The ended region is to be collected: O(1). Its cursors must be stored.
+    void condemn(Region& ended, Region& enclosing);
+    /// Begins a collection of `outermost`, which is open, with all that it encloses. In a poll, while none goes on.
+    void begin_pressure(Region& outermost);
+
+    /// A poll: raw pointers end here.
+    void poll();
+    /// One slice. True when nothing is left that it could do now.
+    bool slice(Slice slice);
+    /// O(1): hands shades over where the collector waits for that (protocol P10: as the caller's last action).
+    void answer();
+    /// Ends all collections, however long that takes; false where destructors would have to run and may not.
+    bool finish(bool may_destroy, bool in_poll);
+
+    bool active() const { return heap_.collection.active(); }
+    CyclePhase phase() const { return cycle_.phase.now(); }
+    bool has_thread() const { return driver_.has_thread(); }
+    const Cycle& cycle() const { return cycle_; }
+    Driver& driver() { return driver_; }
+
+    void note_slot(const IncomingSlot& slot, void* target);
+    bool dying(const void* object) const;
+
+private:
+    bool advance(Slice& slice);
+    void begin_waiting(bool in_poll);
+    void merge(Region& region);
+    void begin();
+    void take_shades();
+    void freeze(Region& region);
+    void end();
+    void set_mode(detail::BarrierMode mode);
+    void attend_current();
+
+    HeapCore& heap_;
+    Cycle cycle_;
+    Gather gather_{cycle_};
+    Reap reap_{cycle_};
+    Settler settler_{cycle_};
+    Follow follow_{cycle_};
+    std::vector<Region*> waiting_;  // in the order of their ends: inner scopes first
+    Driver driver_;                 // at last: its thread ends first
+};
+
+}  // namespace perfloc::gc

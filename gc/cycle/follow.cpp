@@ -1,0 +1,179 @@
+#include "gc/cycle/follow.hpp"
+
+#include "gc/cycle/forward.hpp"
+#include "gc/roots.hpp"
+#include "runtime/condemned.hpp"
+#include "runtime/remember.hpp"
+#include "runtime/scope_tree.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+namespace perfloc::gc {
+
+using detail::HandleNode;
+using detail::SpanList;
+
+namespace {
+
+constexpr int kHandlesAtOnce = 32;
+
+}  // namespace
+
+void unlink_condemned(HeapCore& heap, Region& region) {
+    for (Region** at = &heap.first_condemned; *at != nullptr; at = &(*at)->next_condemned) {
+        if (*at != &region) continue;
+        *at = region.next_condemned;
+        return;
+    }
+}
+
+void Follow::begin() {
+    region_ = 0;
+    part_ = 0;
+    frozen_ = false;
+    shell_ = nullptr;
+}
+
+bool Follow::step(Deadline& deadline) {
+    for (; region_ < cycle_.set.size(); ++region_, part_ = 0) {
+        Region& region = *cycle_.set[region_];
+        if (part_ == 0 && !move_slots(region, deadline)) return false;
+        part_ = std::max(part_, 1);
+        if (part_ == 1 && !move_handles(region, deadline)) return false;
+        part_ = std::max(part_, 2);
+        if (part_ == 2 && !move_cleanups(region, deadline)) return false;
+        part_ = 3;
+        if (cycle_.pressure && !free_open(region, deadline)) return false;
+    }
+    for (Region* const region : cycle_.set) done(*region);
+    for (Region* const destination : cycle_.destinations) --destination->pending;
+    cycle_.destinations.clear();
+    return true;
+}
+
+/// law [remset]: for each slot that still points to something of the region, or to something that came from it, a record where
+/// its target is now.
+bool Follow::move_slots(Region& region, Deadline& deadline) {
+    HeapCore& heap = cycle_.heap;
+    if (!frozen_) {
+        detail::ChunkList<IncomingSlot> since = region.incoming.take();
+        region.frozen.splice(since);
+        frozen_ = true;
+    }
+    while (!region.frozen.empty()) {
+        const IncomingSlot incoming = region.frozen.pop(heap.chunks);
+        if (deadline.passed()) return false;
+        if (heap.pages.span_at(incoming.slot).slides || !slot_is_live(heap, incoming)) continue;
+        void* const target = incoming.slot->load(std::memory_order_relaxed);
+        if (target == nullptr || detail::in_set(heap, target)) continue;  // of a dead slot: nothing else points to the dead
+        // What was evacuated is recorded already, and so is what points elsewhere by now.
+        const bool adopted = heap.pages.span_at(target).settled == cycle_.number;
+        if (adopted || &heap.region_at(target) == &region) detail::record_reference(heap, *incoming.slot, target);
+    }
+    frozen_ = false;
+    return true;
+}
+
+bool Follow::move_handles(Region& region, Deadline& deadline) {
+    HeapCore& heap = cycle_.heap;
+    if (cycle_.pressure) return true;  // they stay with their region
+    const auto follow = [&](HandleNode& list, HandleNode Region::* home, bool weak) {
+        while (!list_empty(list)) {
+            HandleNode& node = *list.next;
+            Region& to = heap.region_at(node.object);
+            relink(node, node.object, to.*home);
+            if (weak) to.attention |= detail::kWeak;
+            if (deadline.passed()) return false;
+        }
+        return true;
+    };
+    if (!follow(region.handles, &Region::handles, false) || !follow(region.weak, &Region::weak, true)) return false;
+    for (int i = 0;; ++i) {
+        if (i % kHandlesAtOnce == kHandlesAtOnce - 1 && deadline.passed_now()) return false;
+        const std::lock_guard guard(heap.global_handles);
+        const bool weak = list_empty(region.global);
+        HandleNode& list = weak ? region.global_weak : region.global;
+        if (list_empty(list)) return true;
+        HandleNode& node = *list.next;
+        Region& to = heap.region_at(node.object);
+        relink(node, node.object, weak ? to.global_weak : to.global);
+        to.attention |= detail::kWeak;
+        heap.regions.record(to).published = 1;
+    }
+}
+
+bool Follow::move_cleanups(Region& region, Deadline& deadline) {
+    HeapCore& heap = cycle_.heap;
+    if (region.condemned_cleanups.empty()) return true;
+    // Newest first out of the list; each destination's are put in order again at the end.
+    while (!region.condemned_cleanups.empty()) {
+        void* const object = now_at(region.condemned_cleanups.pop(heap.chunks));
+        newest_first_.push(heap.chunks, object);
+        if (deadline.passed()) return false;
+    }
+    while (!newest_first_.empty()) {
+        void* const object = newest_first_.pop(heap.chunks);
+        Region& home = heap.region_at(object);
+        home.cleanups.push(heap.chunks, object);
+        home.attention |= detail::kCleanups;
+        if (deadline.passed()) return false;
+    }
+    return true;
+}
+
+/// What an open region is rid of leaves it span by span: law [stale], its pages must not name an open region any more.
+bool Follow::free_open(Region& region, Deadline& deadline) {
+    HeapCore& heap = cycle_.heap;
+    for (SpanList detail::SpanLists::* kind :
+         {&detail::SpanLists::blocks, &detail::SpanLists::runs, &detail::SpanLists::large}) {
+        SpanList& list = region.freed.*kind;
+        while (!list.empty()) {
+            const std::uint32_t page = heap.pages.pop(list);
+            Span& span = heap.pages.span(page);
+            region.filled_bytes -= std::min(region.filled_bytes, span.top_bytes);
+            if (shell_ == nullptr) shell_ = heap.regions.create(detail::RegionTable::kOwnLineage, nullptr);
+            if (shell_ == nullptr) {
+                heap.pool.release_span(region, page);
+            } else {
+                heap.pages.stamp_region(page, span.pages, shell_->index);
+                region.pages -= span.pages;
+                shell_->pages += span.pages;
+                heap.pages.append(span.kind == detail::SpanKind::large      ? shell_->large
+                                  : span.pages == detail::kPagesPerBlock ? shell_->blocks
+                                                                         : shell_->runs,
+                                  page);
+            }
+            if (deadline.passed_now()) return false;
+        }
+    }
+    if (shell_ != nullptr) detail::retire_region(heap, *std::exchange(shell_, nullptr));
+    return true;
+}
+
+void Follow::done(Region& region) {
+    HeapCore& heap = cycle_.heap;
+    heap.regions.record(region).looked_at = 0;
+    if (cycle_.pressure) return;
+    for (SpanList detail::SpanLists::* kind :
+         {&detail::SpanLists::blocks, &detail::SpanLists::runs, &detail::SpanLists::large}) {
+        for (detail::SpanLists* const lists : {&region.condemned, &region.sparse, &region.freed}) {
+            SpanList& to = kind == &detail::SpanLists::blocks ? region.blocks
+                           : kind == &detail::SpanLists::runs ? region.runs
+                                                              : region.large;
+            heap.pages.splice(to, lists->*kind);
+        }
+    }
+    --region.enclosing->pending;
+    if (region.counters != nullptr) region.counters->promoted_bytes += region.promoted_bytes;
+    heap.totals.promoted_bytes += region.promoted_bytes;
+    if (region.report_to != nullptr) {
+        region.report_to->promoted_bytes = region.promoted_bytes;
+        region.report_to->settled = true;
+    }
+    unlink_condemned(heap, region);
+    detail::retire_region(heap, region);
+}
+
+}  // namespace perfloc::gc

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "gc/cycle/cycle.hpp"
+
+namespace perfloc::gc {
+
+/// The last phase (protocol P16): slots, handles and destructors go where their objects have gone, each in its turn; then
+/// what nothing lives in any more is released, and whoever waited for the regions of the set may end.
+class Follow {
+public:
+    explicit Follow(Cycle& cycle) : cycle_(cycle) {}
+
+    void begin();
+    /// True when all is done.
+    bool step(Deadline& deadline);
+
+private:
+    bool move_slots(Region& region, Deadline& deadline);
+    bool move_handles(Region& region, Deadline& deadline);
+    bool move_cleanups(Region& region, Deadline& deadline);
+    bool free_open(Region& region, Deadline& deadline);
+    void done(Region& region);
+
+    Cycle& cycle_;
+    std::size_t region_ = 0;
+    int part_ = 0;
+    bool frozen_ = false;
+    detail::ChunkList<void*> newest_first_;
+    Region* shell_ = nullptr;
+};
+
+/// The region is no longer one that ended and is not settled.
+void unlink_condemned(HeapCore& heap, Region& region);
+
+}  // namespace perfloc::gc

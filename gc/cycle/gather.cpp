@@ -1,0 +1,156 @@
+#include "gc/cycle/gather.hpp"
+
+#include "gc/roots.hpp"
+#include "runtime/condemned.hpp"
+
+#include <mutex>
+
+namespace perfloc::gc {
+
+using detail::HandleNode;
+using detail::RegionTable;
+
+namespace {
+
+constexpr std::uint64_t kNoLineage = 0;
+constexpr std::uint64_t kSeveralLineages = ~std::uint64_t{0};
+constexpr int kGlobalsAtOnce = 32;  // under the lock of the global handles
+
+/// Moves the first handle of a list to those that were looked at.
+void to_walked(HandleNode& node, HandleNode& walked) {
+    detail::take_out(node);
+    detail::insert_after(walked, node);
+}
+
+}  // namespace
+
+Region& outside_set(HeapCore& heap, Region& region) {
+    Region* outside = &region;
+    while (heap.regions.record(*outside).looked_at != 0) outside = outside->enclosing;
+    return *outside;
+}
+
+void Gather::begin() {
+    region_ = 0;
+    cursor_ = {};
+}
+
+bool Gather::step(Deadline& deadline) {
+    for (; region_ < cycle_.set.size(); ++region_, cursor_ = {}) {
+        if (!walk(*cycle_.set[region_], deadline)) return false;
+    }
+    finish();
+    return true;
+}
+
+bool Gather::walk(Region& region, Deadline& deadline) {
+    while (const IncomingSlot* const incoming = cursor_.next(region.frozen)) {
+        visit_slot(region, *incoming);
+        if (deadline.passed()) return false;
+    }
+    while (!list_empty(region.handles)) {
+        HandleNode& node = *region.handles.next;
+        visit_handle(region, node.object, false);
+        to_walked(node, region.walked);
+        if (deadline.passed()) return false;
+    }
+    for (bool more = true; more;) {
+        const std::lock_guard guard(cycle_.heap.global_handles);
+        for (int i = 0; i < kGlobalsAtOnce && !list_empty(region.global); ++i) {
+            HandleNode& node = *region.global.next;
+            visit_handle(region, node.object, true);
+            to_walked(node, region.walked_global);
+        }
+        more = !list_empty(region.global);
+        if (more && deadline.passed_now()) return false;
+    }
+    return true;
+}
+
+void Gather::visit_slot(Region& region, const IncomingSlot& incoming) {
+    HeapCore& heap = cycle_.heap;
+    if (!slot_is_live(heap, incoming)) return;
+    void* const target = incoming.slot->load(std::memory_order_relaxed);
+    if (target == nullptr || !detail::in_set(heap, target) || detail::in_set(heap, incoming.slot)) return;
+    Region& owner = heap.region_at(incoming.slot);
+    Region& destination = cycle_.pressure ? region : destination_for(owner, region);
+    add(region, {incoming.slot, incoming.generation, target, 0, 0, 0}, destination);
+}
+
+/// The scope of the slot, if it is another lineage's; else the innermost that encloses the slot's and the ended one: a scope
+/// that began since is too far in (a raw pointer may be older than it is). Those that have ended too, and wait, will do: they
+/// are collected later.
+Region& Gather::destination_for(Region& owner, Region& region) {
+    HeapCore& heap = cycle_.heap;
+    const auto key_of = [&](const Region& r) {
+        return heap.regions.state(r) == detail::RegionState::open ? heap.regions.record(r).key : r.ended_key;
+    };
+    const auto up = [&](Region& r) { return heap.regions.state(r) == detail::RegionState::open ? r.parent_region() : r.enclosing; };
+    if (&owner == heap.root || heap.regions.state(owner) == detail::RegionState::parked) return *heap.root;
+    Region* meet = &outside_set(heap, *region.enclosing);
+    if (key_of(owner) >> 32 != key_of(*meet) >> 32) {
+        owner.received_poll = heap.collection.polls;
+        owner.attention |= detail::kPending;
+        return owner;
+    }
+    Region* other = &owner;
+    while (meet != other) {
+        Region*& deeper = RegionTable::depth_of(key_of(*meet)) >= RegionTable::depth_of(key_of(*other)) ? meet : other;
+        deeper = up(*deeper);
+        if (deeper == nullptr || deeper == heap.root) return *heap.root;
+    }
+    return *meet;
+}
+
+void Gather::visit_handle(Region& region, void* target, bool global) {
+    HeapCore& heap = cycle_.heap;
+    if (!detail::in_set(heap, target)) return;  // made since, to a new object
+    heap.pages.span_at(target).held = cycle_.number;
+    Region& destination = global ? *heap.root : cycle_.pressure ? region : outside_set(heap, *region.enclosing);
+    add(region, {nullptr, 0, target, 0, 0, 0}, destination);
+}
+
+void Gather::add(Region& region, const CycleRoot& found, Region& destination) {
+    HeapCore& heap = cycle_.heap;
+    CycleRoot root = found;
+    root.region = region.index;
+    root.destination = destination.index;
+    const bool open = heap.regions.state(destination) == detail::RegionState::open;
+    const std::uint64_t key = open ? heap.regions.record(destination).key : destination.ended_key;
+    root.depth = static_cast<std::uint32_t>(RegionTable::depth_of(key));
+    cycle_.roots.push(heap.chunks, root);
+    if (cycle_.pressure) return;
+    if (destination.destination_of != cycle_.number) {  // its end waits until the survivors have come
+        destination.destination_of = cycle_.number;
+        ++destination.pending;
+        destination.attention |= detail::kPending;
+        cycle_.destinations.push_back(&destination);
+    }
+    if (&destination == heap.root) return;
+    const std::uint64_t lineage = (key >> 32) + 1;
+    if (region.root_lineage == kNoLineage) {
+        region.root_lineage = lineage;
+    } else if (region.root_lineage != lineage) {
+        region.root_lineage = kSeveralLineages;
+    }
+}
+
+/// Where two lineages refer to a region, all of its survivors go to the root.
+void Gather::finish() {
+    HeapCore& heap = cycle_.heap;
+    for (Region* const region : cycle_.set) {
+        detail::splice_handles(region->handles, region->walked);
+        {
+            const std::lock_guard guard(heap.global_handles);
+            detail::splice_handles(region->global, region->walked_global);
+        }
+        if (cycle_.pressure) {
+            region->fallback = region->index;
+            continue;
+        }
+        const bool mixed = region->root_lineage == kSeveralLineages;
+        region->fallback = mixed ? detail::kRootRegion : outside_set(heap, *region->enclosing).index;
+    }
+}
+
+}  // namespace perfloc::gc

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "gc/cycle/cycle.hpp"
+
+namespace perfloc::gc {
+
+/// The innermost region that encloses `region`, or is it, and that the running collection does not look at. It may have ended
+/// and wait: its own collection begins when the running one is done with what it encloses.
+Region& outside_set(HeapCore& heap, Region& region);
+
+/// The first phase: what names an object of the set from outside (protocol P7). Walks the slots that were recorded before
+/// the collection began, and the handles, in steps. What is recorded, linked or dropped meanwhile is shaded, so that
+/// slots and handles may die before they are walked: the collector needs to look at nothing outside the set.
+class Gather {
+public:
+    explicit Gather(Cycle& cycle) : cycle_(cycle) {}
+
+    void begin();
+    /// True when all is walked.
+    bool step(Deadline& deadline);
+
+private:
+    bool walk(Region& region, Deadline& deadline);
+    void visit_slot(Region& region, const detail::IncomingSlot& incoming);
+    void visit_handle(Region& region, void* target, bool global);
+    Region& destination_for(Region& owner, Region& region);
+    void add(Region& region, const CycleRoot& root, Region& destination);
+    void finish();
+
+    Cycle& cycle_;
+    std::size_t region_ = 0;
+    detail::ChunkList<detail::IncomingSlot>::Cursor cursor_;
+};
+
+}  // namespace perfloc::gc

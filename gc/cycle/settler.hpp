@@ -1,0 +1,44 @@
+#pragma once
+
+#include "gc/cycle/cycle.hpp"
+
+namespace perfloc::gc {
+
+/// The phases record and settle: each span that something lives in is adopted in place by its destination, or its survivors
+/// are evacuated there. Every step's cost is known before it starts: an adoption stamps a span's pages and copies its
+/// part of the live map; an evacuation copies the survivors of one span and fixes the slots that were listed for it.
+class Settler {
+public:
+    explicit Settler(Cycle& cycle) : cycle_(cycle) {}
+
+    void begin();
+    /// References that will point inward (protocol P14), and slots recorded since for spans to be evacuated. True when done.
+    bool record(Deadline& deadline);
+    /// Adopts; evacuates only where `may_move` (in a poll). True when done. `adopt_all`: nothing is to be evacuated any more.
+    bool settle(Deadline& deadline, bool may_move, bool adopt_all);
+    /// Spans that wait for a poll.
+    bool waits_for_poll() const { return region_ >= cycle_.set.size() && next_candidate_ < cycle_.candidates.size(); }
+
+private:
+    bool adopt_list(Region& region, detail::SpanList& list, Deadline& deadline);
+    void adopt(Region& region, std::uint32_t page);
+    void evacuate_or_adopt(Candidate& candidate, bool may_move);
+    void evacuate(Region& region, Candidate& candidate);
+    void fix(std::atomic<void*>& slot, void* target, const detail::Span& moved);
+    bool stamped(Region& region, std::uint32_t page, Deadline& deadline);
+    Region& destination_of(Region& region, const detail::Span& span) const;
+    /// Of a region's lists, or of a part of them.
+    template <class Lists>
+    static detail::SpanList& list_of(Lists& lists, const detail::Span& span) {
+        if (span.kind == detail::SpanKind::large) return lists.large;
+        return span.pages == detail::kPagesPerBlock ? lists.blocks : lists.runs;
+    }
+
+    Cycle& cycle_;
+    std::size_t region_ = 0;
+    std::size_t next_candidate_ = 0;
+    std::uint32_t unstamped_ = 0;  ///< pages of the large object that is being adopted
+    detail::ChunkList<IncomingSlot>::Cursor cursor_;
+};
+
+}  // namespace perfloc::gc

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "runtime/chunk_pool.hpp"
+
+#include <cstdint>
+
+/// What the mutator's paths must know of a collection beside the program. Only the mutator reads and writes it: it is the
+/// mutator that begins a collection, and that answers its handshakes.
+namespace perfloc::detail {
+
+enum class BarrierMode : std::uint8_t {
+    idle,      ///< no collection
+    gathering, ///< its roots are being walked: what is recorded, linked or dropped is shaded, beside old values
+    marking,   ///< old values are shaded (a snapshot at the beginning, after Yuasa, 1990)
+    settling,  ///< the living are known; they are being moved or handed over
+};
+
+struct CollectionState {
+    BarrierMode mode = BarrierMode::idle;
+    std::uint32_t waiting = 0;           ///< ended regions that wait for the next collection
+    std::uint32_t cycle = 0;             ///< number of the running collection, or of the last
+    std::uint64_t start_generation = 0;  ///< spans with a higher one are newer than the running collection
+    bool candidates_known = false;       ///< which spans are to be evacuated
+    std::uint64_t polls = 1;             ///< that the collector has seen
+    ChunkList<void*> shades;             ///< for the running collection
+    ChunkList<void*> waiting_shades;     ///< protocol P1: for the next one
+
+    bool active() const { return mode != BarrierMode::idle || waiting != 0; }
+    bool marks() const { return mode == BarrierMode::gathering || mode == BarrierMode::marking; }
+    /// Handles too are looked at (protocol P9), and new values are shaded.
+    bool gathers() const { return mode == BarrierMode::gathering || waiting != 0; }
+};
+
+}  // namespace perfloc::detail

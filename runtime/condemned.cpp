@@ -1,0 +1,48 @@
+#include "runtime/condemned.hpp"
+
+#include "runtime/schedule_point.hpp"
+
+namespace perfloc::detail {
+
+namespace {
+
+/// No mutator is this one.
+const MutatorCore* const kNobody = reinterpret_cast<const MutatorCore*>(std::uintptr_t{1});
+
+}  // namespace
+
+void shade(HeapCore& heap, void* object) {
+    CollectionState& collection = heap.collection;
+    if (in_set(heap, object)) {
+        // It may be about to be adopted by a region that waits.
+        if (collection.marks()) {
+            collection.shades.push(heap.chunks, object);
+        } else if (collection.waiting != 0) {
+            collection.waiting_shades.push(heap.chunks, object);
+        }
+    } else if (collection.waiting != 0 && is_waiting(heap, object)) {
+        collection.waiting_shades.push(heap.chunks, object);
+    }
+}
+
+void update_watch(HeapCore& heap) {
+    if (hot.mutator == nullptr || hot.mutator->heap != &heap) return;
+    const bool destroys = heap.is_dying != nullptr;
+    hot.watch = heap.collection.active() || destroys ? ~std::uintptr_t{0} : 0;
+    hot.handle_owner = heap.collection.gathers() ? kNobody : hot.mutator;
+}
+
+void record_condemned(HeapCore& heap, std::atomic<void*>& slot, void* target, std::uint32_t from, std::uint32_t to) {
+    const IncomingSlot record{&slot, heap.pages.span_at(&slot).generation};
+    Region& region = heap.regions.at(to);
+    region.incoming.add(heap.chunks, record);
+    region.attention |= kIncoming;
+    heap.regions.at(from).attention |= kSource;
+    if (heap.collection.mode == BarrierMode::gathering) {
+        heap.collection.shades.push(heap.chunks, target);
+    } else if (heap.collection.candidates_known) {
+        heap.collector->note_slot(record, target);
+    }
+}
+
+}  // namespace perfloc::detail

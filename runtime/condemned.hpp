@@ -1,0 +1,34 @@
+#pragma once
+
+#include "runtime/heap_core.hpp"
+
+#include <atomic>
+
+/// Which memory a collection looks at, as the mutator sees it, and what it is told.
+namespace perfloc::detail {
+
+/// In the set of the running collection, and not settled yet.
+inline bool in_set(HeapCore& heap, const void* address) {
+    const std::uint32_t region = heap.regions.resolve(heap.pages.region_at(address));
+    if (heap.regions.record(region).looked_at == 0) return false;
+    const Span& span = heap.pages.span_at(address);
+    return span.generation <= heap.collection.start_generation && span.settled != heap.collection.cycle;
+}
+
+/// In an ended region that the next collection looks at.
+inline bool is_waiting(HeapCore& heap, const void* address) {
+    const std::uint32_t region = heap.regions.resolve(heap.pages.region_at(address));
+    return heap.regions.state(region) == RegionState::condemned && !in_set(heap, address);
+}
+
+/// Keeps an object of a condemned region alive; ignores others.
+void shade(HeapCore& heap, void* object);
+
+/// The hot words that say whether stores and handles must be looked at are true again.
+void update_watch(HeapCore& heap);
+
+/// law [remset], protocol P8: the reference in `slot` to `target`, which is in the set, is recorded whatever the slot's
+/// region is, so that an evacuation finds it.
+void record_condemned(HeapCore& heap, std::atomic<void*>& slot, void* target, std::uint32_t from, std::uint32_t to);
+
+}  // namespace perfloc::detail
