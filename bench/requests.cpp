@@ -286,7 +286,7 @@ int main(int argc, char** argv) {
 
     const std::string pmr = contest.fastest({bench::PmrUpstream::kName, bench::PmrBuffer::kName});
     bench::Table table;
-    const auto compare = [&](const char* what, const std::string& theirs, Figure figure, std::optional<double> bar) {
+    const auto compare = [&](const char* what, const std::string& theirs, Figure figure, std::optional<bench::Bar> bar) {
         table.row(std::string(what) + ": perfloc / " + theirs, contest.ratio("perfloc", theirs, figure), "x", bar);
     };
     compare("total", pmr, kTotal, 1.0);

@@ -9,7 +9,7 @@
 
 namespace bench {
 
-void print_noise_floor() {
+double print_noise_floor() {
     constexpr double kSpin = 1.0,
                      kGap = 1e-6;  // a turn of the loop takes 30 ns; what takes longer than kGap was taken from us
     std::vector<double> gaps;
@@ -31,6 +31,7 @@ void print_noise_floor() {
         "noise floor (a thread spinning for {:.0f} s): largest gap {:.0f} us, 99 % of {} gaps below {:.0f} us, {:.2f} "
         "% lost\n",
         kSpin, gaps.empty() ? 0 : gaps.back() * 1e6, gaps.size(), p99 * 1e6, lost / kSpin * 100);
+    return gaps.empty() ? 0 : gaps.back();
 }
 
 }  // namespace bench
