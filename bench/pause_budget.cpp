@@ -29,6 +29,7 @@ void report(bench::Table& table, const bench::Contest& contest, const std::strin
     us("the scope's end, CPU", kLongestEnd);
     us("longest poll, CPU", kLongestPoll);
     us("longest in work, CPU", kLongestInWork);
+    us("longest noise in work without the heap, CPU", kLongestNoise);
     us("99 % of slices, CPU", kP99);
     us("99.9 % of slices, CPU", kP999);
     table.row(who + ": slices within the budget", contest.figure(who, kWithin).scaled(100), "%", at_least(99.9));

@@ -7,7 +7,6 @@
 #include <cstdlib>
 
 #include "clock.hpp"
-#include "noise.hpp"
 
 namespace bench {
 

@@ -2,12 +2,14 @@
 
 #include <initializer_list>
 
+#include "noise.hpp"
+
 namespace bench {
 
 struct Options {
     bool quick = false;
     int rounds = 0;
-    double noise = 0;  // seconds: the largest gap of the noise floor
+    NoiseFloor noise;
 
     // Sizes are given for the full run and are about ten times smaller with --quick.
     template <class T>

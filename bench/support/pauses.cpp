@@ -56,11 +56,8 @@ double minimum_utilization(const std::vector<Pause>& pauses, std::int64_t window
 }
 
 std::vector<Pause> PauseLog::all_pauses() const {
-    std::vector<Pause> all = excess(parts_[static_cast<int>(Part::work)]);
-    for (const Part part : {Part::end, Part::poll}) {
-        const auto& pauses = parts_[static_cast<int>(part)];
-        all.insert(all.end(), pauses.begin(), pauses.end());
-    }
+    std::vector<Pause> all = excess(part(Part::work));
+    for (const Part which : {Part::end, Part::poll}) all.insert(all.end(), part(which).begin(), part(which).end());
     std::sort(all.begin(), all.end(), [](const Pause& a, const Pause& b) { return a.begin < b.begin; });
     return all;
 }
@@ -80,9 +77,10 @@ PauseFigures PauseLog::figures() const {
         within += pause.cpu <= budget_;
     }
     figures.longest = longest(all);
-    figures.longest_end = longest(parts_[static_cast<int>(Part::end)]);
-    figures.longest_poll = longest(parts_[static_cast<int>(Part::poll)]);
-    figures.longest_in_work = longest(excess(parts_[static_cast<int>(Part::work)]));
+    figures.longest_end = longest(part(Part::end));
+    figures.longest_poll = longest(part(Part::poll));
+    figures.longest_in_work = longest(excess(part(Part::work)));
+    figures.longest_noise = longest(excess(part(Part::own)));
     figures.slices = static_cast<double>(slices.size());
     if (!slices.empty()) figures.within = within / figures.slices;
     figures.p99 = percentile(slices, 0.99);

@@ -19,6 +19,7 @@ struct Pause {
 // Of a program's pauses. Seconds; `longest` and percentiles in CPU time unless they say wall.
 struct PauseFigures {
     double longest_wall = 0, longest = 0, longest_end = 0, longest_poll = 0, longest_in_work = 0;
+    double longest_noise = 0;  // beside the runtime: see Part::own
     double p99 = 0, p999 = 0;  // of slices: what is too short to be one is not counted
     double within = 1;         // the share of slices within the budget
     double total = 0;
@@ -36,6 +37,7 @@ public:
         end,   // of the scope: all of it is the runtime's
         poll,  // likewise
         work,  // small scopes, allocation and stores: what takes more than twice the median is a pause, above the median
+        own,   // without the runtime: what takes more than twice the median is the machine's, and no pause
     };
     static constexpr double kWindow = 10e-3;
 
@@ -56,8 +58,10 @@ public:
 private:
     std::vector<Pause> all_pauses() const;
 
+    const std::vector<Pause>& part(Part which) const { return parts_[static_cast<int>(which)]; }
+
     std::int64_t budget_;
-    std::vector<Pause> parts_[3];
+    std::vector<Pause> parts_[4];
 };
 
 // The least share of any window that is left of it by `pauses`, which are in order and lie between `begin` and `end`

@@ -97,7 +97,7 @@ private:
     void turn(F&& safepoint) {
         log_.time(PauseLog::Part::poll, safepoint);
         log_.time(PauseLog::Part::work, [&] { work_with_heap(graph_, random_); });
-        work_without_heap(random_);
+        log_.time(PauseLog::Part::own, [&] { work_without_heap(random_); });
     }
 
     perfloc::Mutator& me_;
@@ -133,6 +133,7 @@ Sample hinted(const ScopeRun& run) {
     sample.figures[kLongestEnd] = pauses.longest_end;
     sample.figures[kLongestPoll] = pauses.longest_poll;
     sample.figures[kLongestInWork] = pauses.longest_in_work;
+    sample.figures[kLongestNoise] = pauses.longest_noise;
     sample.figures[kP99] = pauses.p99;
     sample.figures[kP999] = pauses.p999;
     sample.figures[kWithin] = pauses.within;

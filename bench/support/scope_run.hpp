@@ -23,6 +23,7 @@ enum ScopeFigure : std::size_t {
     kLongestEnd,
     kLongestPoll,
     kLongestInWork,
+    kLongestNoise,  // of the work without the heap, for comparison
     kP99,
     kP999,
     kWithin,

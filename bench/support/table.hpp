@@ -14,10 +14,13 @@ struct Bar {
     double value;
     bool least = false;
     Bar(double most) : value(most) {}  // NOLINT: a plain number is "at most"
-    Bar(double value, bool least) : value(value), least(least) {}
     bool holds(double figure) const { return least ? figure >= value : figure <= value; }
 };
-inline Bar at_least(double value) { return {value, true}; }
+inline Bar at_least(double value) {
+    Bar bar(value);
+    bar.least = true;
+    return bar;
+}
 
 // One line a figure: median, smallest and largest of the rounds, and the bar where the project has set one.
 class Table {
