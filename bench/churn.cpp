@@ -206,10 +206,11 @@ bench::Sample run_allocator(const Load& load) {
 
 int main(int argc, char** argv) {
     int entries = 1'000'000, operations = 10'000'000, poll_every = 64;
-    const auto options = bench::start(argc, argv, "churn in a cache of 1,000,000 linked entries, 10 million operations", 5,
-                                      {{"--entries", "of the cache", &entries},
-                                       {"--operations", "look-ups, half of which miss", &operations},
-                                       {"--poll-every", "operations", &poll_every}});
+    const auto options =
+        bench::start(argc, argv, "churn in a cache of 1,000,000 linked entries, 10 million operations", 5,
+                     {{"--entries", "of the cache", &entries},
+                      {"--operations", "look-ups, half of which miss", &operations},
+                      {"--poll-every", "operations", &poll_every}});
     const auto count = [](int n) { return static_cast<std::uint32_t>(n); };
     const Load load{count(options.sized(entries)), count(options.sized(operations)), count(poll_every)};
     bench::keep_freed_memory();

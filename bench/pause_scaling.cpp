@@ -38,8 +38,9 @@ bench::Spread flatness(const bench::Contest& contest, const std::vector<std::str
 
 int main(int argc, char** argv) {
     int budget = 100;
-    const auto options = bench::start(argc, argv, "pauses after the end of a scope of 1 GiB, by the live heap around it", 3,
-                                      {{"--budget", "of a pause, in us", &budget}});
+    const auto options =
+        bench::start(argc, argv, "pauses after the end of a scope of 1 GiB, by the live heap around it", 3,
+                     {{"--budget", "of a pause, in us", &budget}});
     bench::print_clock_cost();
 
     bench::Contest contest("10 % escape");

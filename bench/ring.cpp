@@ -131,8 +131,11 @@ int main(int argc, char** argv) {
     for (const char* name : {"hinted", "full", bench::Glibc::kName, bench::Mimalloc::kName}) {
         const std::string who = name;
         const bool barred = who == "hinted";
-        const auto most = [&](double noise) { return barred ? std::optional<bench::Bar>(1e3 + noise * 1e6) : std::nullopt; };
-        table.row(who + ": worst push, CPU", contest.figure(name, kWorstCpu).scaled(1e6), "us", most(options.noise.cpu));
+        const auto most = [&](double noise) {
+            return barred ? std::optional<bench::Bar>(1e3 + noise * 1e6) : std::nullopt;
+        };
+        table.row(who + ": worst push, CPU", contest.figure(name, kWorstCpu).scaled(1e6), "us",
+                  most(options.noise.cpu));
         table.row(who + ": worst push, wall", contest.figure(name, kWorst).scaled(1e6), "us", most(options.noise.wall));
         table.row(who + ": 99.99 % of pushes, wall", contest.figure(name, kP9999).scaled(1e6), "us");
         table.row(who + ": a push, wall", contest.figure(name, kTotal).scaled(1e9 / load.pushes), "ns");

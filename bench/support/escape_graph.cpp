@@ -126,8 +126,7 @@ std::uint64_t ChainTable::check() const {
             ++sum;
             if (words_at(place) > 0) sum += words(link)[0] * 0x9e3779b97f4a7c15;
             if (words_at(place) > 1 && words(link)[1] != words(link->back.get())[0]) {
-                fmt::print(stderr, "bench: object {} refers back to another than {}\n", words(link)[0],
-                           words(link)[1]);
+                fmt::print(stderr, "bench: object {} refers back to another than {}\n", words(link)[0], words(link)[1]);
                 std::exit(1);
             }
         }

@@ -30,9 +30,10 @@ double print_gaps(const char* what, clockid_t clock, double shortest) {
     }
     const double p99 = percentile(gaps, 0.99);  // sorts
     const double largest = gaps.empty() ? 0 : gaps.back();
-    fmt::print("noise floor, {} (a thread spinning for {:.0f} s): largest gap {:.0f} us, 99 % of {} gaps below {:.0f} us, "
-               "{:.2f} % lost\n",
-               what, kSpin, largest * 1e6, gaps.size(), p99 * 1e6, lost / kSpin * 100);
+    fmt::print(
+        "noise floor, {} (a thread spinning for {:.0f} s): largest gap {:.0f} us, 99 % of {} gaps below {:.0f} us, "
+        "{:.2f} % lost\n",
+        what, kSpin, largest * 1e6, gaps.size(), p99 * 1e6, lost / kSpin * 100);
     return largest;
 }
 

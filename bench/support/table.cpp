@@ -25,8 +25,7 @@ void Table::row(std::string figure, Spread value, std::string_view unit, std::op
 void Table::print() const {
     std::size_t width = 6;
     for (const Row& row : rows_) width = std::max(width, row.figure.size());
-    fmt::print("{:<{}}  {:>8} {:>8} {:>8}  {:<5} {:>10}\n", "figure", width, "median", "min", "max", "unit",
-               "bar");
+    fmt::print("{:<{}}  {:>8} {:>8} {:>8}  {:<5} {:>10}\n", "figure", width, "median", "min", "max", "unit", "bar");
     for (const Row& row : rows_) {
         const auto [median, low, high] = row.value;
         fmt::print("{:<{}}  {:>8} {:>8} {:>8}  {:<5}", row.figure, width, number(median), number(low), number(high),
