@@ -29,9 +29,10 @@ void report(bench::Table& table, const bench::Contest& contest, const std::strin
     us("the scope's end, CPU", kLongestEnd);
     us("longest poll, CPU", kLongestPoll);
     us("longest in work, CPU", kLongestInWork);
-    us("longest noise in work without the heap, CPU", kLongestNoise);
     us("99 % of slices, CPU", kP99);
     us("99.9 % of slices, CPU", kP999);
+    us("noise without the heap, longest, CPU", kLongestNoise);
+    us("noise without the heap, 99.9 %, CPU", kNoiseP999);
     table.row(who + ": slices within the budget", contest.figure(who, kWithin).scaled(100), "%", at_least(99.9));
     table.row(who + ": slices", contest.figure(who, kSlices), "");
     table.row(who + ": MMU(10 ms), CPU", contest.figure(who, kUtilization), "", at_least(0.9));

@@ -61,7 +61,7 @@ int main(int argc, char** argv) {
     for (const std::string& name : names) {
         table.row(name + ": longest pause, CPU", contest.figure(name, bench::kLongest).scaled(1e6), "us");
         table.row(name + ": longest pause, wall", contest.figure(name, bench::kLongestWall).scaled(1e6), "us");
-        table.row(name + ": longest noise in work without the heap, CPU",
+        table.row(name + ": noise without the heap, longest, CPU",
                   contest.figure(name, bench::kLongestNoise).scaled(1e6), "us");
         table.row(name + ": 99.9 % of slices, CPU", contest.figure(name, bench::kP999).scaled(1e6), "us");
         table.row(name + ": MMU(10 ms), CPU", contest.figure(name, bench::kUtilization), "", bench::at_least(0.9));

@@ -81,6 +81,10 @@ PauseFigures PauseLog::figures() const {
     figures.longest_poll = longest(part(Part::poll));
     figures.longest_in_work = longest(excess(part(Part::work)));
     figures.longest_noise = longest(excess(part(Part::own)));
+    std::vector<double> own;
+    for (const Pause& work : part(Part::own)) own.push_back(seconds(work.cpu));
+    const double median = percentile(own, 0.5);
+    figures.noise_p999 = percentile(own, 0.999) - median;
     figures.slices = static_cast<double>(slices.size());
     if (!slices.empty()) figures.within = within / figures.slices;
     figures.p99 = percentile(slices, 0.99);

@@ -19,9 +19,9 @@ struct Pause {
 // Of a program's pauses. Seconds; `longest` and percentiles in CPU time unless they say wall.
 struct PauseFigures {
     double longest_wall = 0, longest = 0, longest_end = 0, longest_poll = 0, longest_in_work = 0;
-    double longest_noise = 0;  // beside the runtime: see Part::own
-    double p99 = 0, p999 = 0;  // of slices: what is too short to be one is not counted
-    double within = 1;         // the share of slices within the budget
+    double longest_noise = 0, noise_p999 = 0;  // without the runtime: see Part::own
+    double p99 = 0, p999 = 0;                  // of slices: what is too short to be one is not counted
+    double within = 1;                         // the share of slices within the budget
     double total = 0;
     double utilization = 1;  // MMU: the program's least share of a window, both in its CPU time
     double slices = 0;

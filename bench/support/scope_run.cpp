@@ -134,6 +134,7 @@ Sample hinted(const ScopeRun& run) {
     sample.figures[kLongestPoll] = pauses.longest_poll;
     sample.figures[kLongestInWork] = pauses.longest_in_work;
     sample.figures[kLongestNoise] = pauses.longest_noise;
+    sample.figures[kNoiseP999] = pauses.noise_p999;
     sample.figures[kP99] = pauses.p99;
     sample.figures[kP999] = pauses.p999;
     sample.figures[kWithin] = pauses.within;

@@ -24,6 +24,7 @@ enum ScopeFigure : std::size_t {
     kLongestPoll,
     kLongestInWork,
     kLongestNoise,  // of the work without the heap, for comparison
+    kNoiseP999,
     kP99,
     kP999,
     kWithin,
