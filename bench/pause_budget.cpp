@@ -2,6 +2,7 @@
 // the baseline's one pause on the same graph.
 #include <fmt/core.h>
 
+#include <optional>
 #include <string>
 
 #include "support/contest.hpp"

@@ -2,9 +2,8 @@
 // scope fits, so the heap lives on pressure alone. Each contender runs in a child of its own.
 #include <perfloc/perfloc.hpp>
 
-#include <algorithm>
-#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,19 +25,22 @@ struct Load {
     std::uint32_t soft;        // the heap's soft limit, in percent of the live size
 };
 
-struct Message {
+struct Message {  // kWords follow, uninitialised until they are written
     std::uint64_t number;
-    std::array<std::uint64_t, 127> body;
 };
-static_assert(sizeof(Message) == 1024);
+constexpr std::size_t kWords = 127, kBytes = sizeof(Message) + 8 * kWords;
+static_assert(kBytes == 1024);
 
 Message* write(Message* message, std::uint64_t number) {
+    auto* const words = reinterpret_cast<std::uint64_t*>(message + 1);
     message->number = number;
-    for (std::size_t i = 0; i < message->body.size(); ++i) message->body[i] = number + i;
+    for (std::size_t i = 0; i < kWords; ++i) words[i] = number + i;
     return message;
 }
 
-std::uint64_t read(const Message* message) { return message->number * 31 + message->body.back(); }
+std::uint64_t read(const Message* message) {
+    return message->number * 31 + reinterpret_cast<const std::uint64_t*>(message + 1)[kWords - 1];
+}
 
 // push(place, number) puts a new message in the place of the oldest, whose sum it returns.
 template <class Push>
@@ -63,7 +65,7 @@ bench::Sample push_all(const Load& load, Push&& push) {
 
 bench::Sample run_perfloc(const Load& load, perfloc::Collector collector) {
     perfloc::Options options;
-    const perfloc::Bytes live = perfloc::Bytes{load.live} * (sizeof(Message) + 16);
+    const perfloc::Bytes live = perfloc::Bytes{load.live} * (kBytes + 16);
     options.collector = collector;
     options.soft_limit = live * load.soft / 100;
     options.limit = 2 * live;
@@ -74,7 +76,7 @@ bench::Sample run_perfloc(const Load& load, perfloc::Collector collector) {
         if (number % load.poll_every == 0) perfloc::poll();
         perfloc::Ref<Message>& slot = (*ring)[place];
         const std::uint64_t sum = slot ? read(slot) : 0;
-        slot = write(perfloc::make_raw<Message>(), number);
+        slot = write(perfloc::make_raw<Message>(perfloc::ExtraBytes{8 * kWords}, number), number);
         return sum;
     });
 }
@@ -89,7 +91,7 @@ bench::Sample run_allocator(const Load& load) {
             sum = read(slot);
             Allocator::release(slot);
         }
-        slot = write(static_cast<Message*>(Allocator::allocate(sizeof(Message))), number);
+        slot = write(static_cast<Message*>(Allocator::allocate(kBytes)), number);
         return sum;
     });
 }

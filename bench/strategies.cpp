@@ -4,9 +4,9 @@
 
 #include <fmt/core.h>
 
+#include <chrono>
 #include <cstdint>
-#include <limits>
-#include <optional>
+#include <cstdlib>
 #include <string>
 
 #include "support/child.hpp"
