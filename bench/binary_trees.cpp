@@ -144,7 +144,7 @@ int main(int argc, char** argv) {
     const std::string pmr = contest.fastest({bench::PmrUpstream::kName, bench::PmrBuffer::kName});
     const double nodes = static_cast<double>(trees) * static_cast<double>((std::uint64_t{2} << depth) - 1);
     bench::Table table;
-    const auto compare = [&](const std::string& ours, const std::string& theirs, std::optional<double> bar) {
+    const auto compare = [&](const std::string& ours, const std::string& theirs, std::optional<bench::Bar> bar) {
         table.row(ours + " / " + theirs, contest.ratio(ours, theirs), "x", bar);
     };
     compare("perfloc raw", pmr, 0.85);

@@ -14,11 +14,10 @@
 
 namespace bench {
 
-// What one run of one contender gave: what it computed, and up to five figures, the first of which is its time in
-// seconds.
+// What one run of one contender gave: what it computed, and its figures, the first of which is its time in seconds.
 struct Sample {
     std::uint64_t checksum = 0;
-    std::array<double, 5> figures{};
+    std::array<double, 24> figures{};
 };
 
 // Contenders that do the same work take turns (A B C A B C ...), so that a slow second of the machine hits all of them.

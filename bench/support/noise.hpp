@@ -2,8 +2,13 @@
 
 namespace bench {
 
-// Spins for a second and prints the gaps in which the machine gave this thread no time. A pause below the largest gap
-// cannot be told from the machine's own.
-void print_noise_floor();
+// The largest gaps that a spinning thread saw, in seconds. A pause below cannot be told from the machine's own.
+struct NoiseFloor {
+    double wall = 0;  // other threads, the hypervisor
+    double cpu = 0;   // of the thread's own CPU time: interrupts, and what a hypervisor takes without saying so
+};
+
+// Spins for two seconds, and prints what it saw.
+NoiseFloor print_noise_floor();
 
 }  // namespace bench

@@ -7,7 +7,6 @@
 #include <cstdlib>
 
 #include "clock.hpp"
-#include "noise.hpp"
 
 namespace bench {
 
@@ -28,7 +27,7 @@ Options start(int argc, char** argv, const char* title, int default_rounds, std:
     }
     if (options.rounds == 0) options.rounds = options.quick ? std::min(3, default_rounds) : default_rounds;
     fmt::print("== {} ==\n", title);
-    print_noise_floor();
+    options.noise = print_noise_floor();
     if (use_cpu_time) fmt::print("totals in CPU time\n");
     return options;
 }

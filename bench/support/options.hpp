@@ -2,11 +2,14 @@
 
 #include <initializer_list>
 
+#include "noise.hpp"
+
 namespace bench {
 
 struct Options {
     bool quick = false;
     int rounds = 0;
+    NoiseFloor noise;
 
     // Sizes are given for the full run and are about ten times smaller with --quick.
     template <class T>
