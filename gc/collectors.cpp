@@ -91,6 +91,7 @@ public:
     }
 
     void note_slot(const detail::IncomingSlot& slot, void* target) noexcept override { engine_.note_slot(slot, target); }
+    bool marked(const void* object) const noexcept override { return engine_.marked(object); }
     bool dying(const void* object) const noexcept override { return engine_.dying(object); }
     void set_pauses() override { pacer_.set(heap_.options.pauses); }
 
@@ -217,7 +218,7 @@ private:
         if (is_collectors(phase) && engine_.has_thread()) return;
         if (phase == CyclePhase::agree) return engine_.answer();
         const auto now = detail::TickClock::duration(detail::TickClock::now());
-        const std::chrono::nanoseconds allowance = pacer_.allowance(now);
+        const std::chrono::nanoseconds allowance = pacer_.allowance(now, may_move ? engine_.needs() : std::chrono::nanoseconds(0));
         if (allowance.count() == 0) return;
         timed_slice(allowance, may_move);
     }

@@ -46,13 +46,13 @@ std::uint32_t take_span(HeapCore& heap, Region& region, std::uint32_t wanted, st
     for (bool retried = false;; retried = true) {
         for (std::uint32_t pages = std::max(wanted, needed); pages >= needed; pages /= 4) {
             if (const std::uint32_t page = heap.pool.take(region, pages, kind); page != 0) {
-                heap.note_span(pages * kPageBytes);
+                heap.note_span(page);
                 return page;
             }
             if (pages == needed || pages / 4 < needed) break;
         }
         if (const std::uint32_t page = heap.pool.take(region, needed, kind); page != 0) {
-            heap.note_span(needed * kPageBytes);
+            heap.note_span(page);
             return page;
         }
         if (retried || !release_spares(heap)) return 0;
@@ -89,7 +89,7 @@ void* allocate_large(HeapCore& heap, Region& region, std::size_t bytes, Header h
     region.filled_bytes += bytes;
     Span& span = heap.pages.span(page);
     span.top_bytes = bytes;
-    heap.note_span(span.pages * kPageBytes);
+    heap.note_span(page);
     return place(heap.pages.address_of(page), header);
 }
 

@@ -38,6 +38,8 @@ public:
     virtual void note_slot(const IncomingSlot& slot, void* target) noexcept = 0;
     /// The budget of pauses has changed.
     virtual void set_pauses() = 0;
+    /// The running collection has marked an object of its set already. May say no for one that has just been marked.
+    virtual bool marked(const void* object) const noexcept = 0;
     /// The running collection has found it dead.
     virtual bool dying(const void* object) const noexcept = 0;
     /// Collects the whole heap now. All mutators are at a safepoint.

@@ -15,9 +15,11 @@ void shade(HeapCore& heap, void* object) {
     CollectionState& collection = heap.collection;
     if (in_set(heap, object)) {
         // It may be about to be adopted by a region that waits.
-        if (collection.marks()) {
+        // What is marked needs no shade: so shades come to an end (law [progress]).
+        if (collection.mode == BarrierMode::gathering ||
+            (collection.mode == BarrierMode::marking && !heap.collector->marked(object))) {
             collection.shades.push(heap.chunks, object);
-        } else if (collection.waiting != 0) {
+        } else if (collection.mode == BarrierMode::settling && collection.waiting != 0) {
             collection.waiting_shades.push(heap.chunks, object);
         }
     } else if (collection.waiting != 0 && is_waiting(heap, object)) {
@@ -34,10 +36,12 @@ void update_watch(HeapCore& heap) {
 
 void record_condemned(HeapCore& heap, std::atomic<void*>& slot, void* target, std::uint32_t from, std::uint32_t to) {
     const IncomingSlot record{&slot, heap.pages.span_at(&slot).generation};
-    Region& region = heap.regions.at(to);
-    region.incoming.add(heap.chunks, record);
-    region.attention |= kIncoming;
-    heap.regions.at(from).attention |= kSource;
+    if (heap.recorded.insert(&slot)) {  // in whichever region's list: it is looked at again before it is used
+        Region& region = heap.regions.at(to);
+        region.incoming.add(heap.chunks, record);
+        region.attention |= kIncoming;
+        heap.regions.at(from).attention |= kSource;
+    }
     if (heap.collection.mode == BarrierMode::gathering) {
         heap.collection.shades.push(heap.chunks, target);
     } else if (heap.collection.candidates_known) {

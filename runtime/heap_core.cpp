@@ -36,6 +36,7 @@ std::array<AreaShape, kAreas> area_shapes() {
     set(Area::chunks, kBlockBytes / 8, 1 << 20);
     set(Area::scratch, kBlockBytes / 32, 1 << 18);
     set(Area::live, kWordsPerBlock / 8, 0);
+    set(Area::recorded, kWordsPerBlock / 8, 0);
     set(Area::cycle_scratch, kBlockBytes / 32, 1 << 18);
     return shapes;
 }
@@ -79,7 +80,8 @@ HeapCore::HeapCore(const Options& wanted)
       pool(memory, pages, regions,
            {.hard = std::min(options.limit, memory.bytes()),
             .quarantine = stress.quarantine() ? std::min(options.limit / 4, kMostQuarantine) : 0}),
-      chunks(memory) {
+      chunks(memory),
+      recorded(memory) {
     TickClock::calibrate();
     options.reserve = memory.bytes();
     options.commit = memory.in_steps() ? Commit::in_steps : Commit::on_demand;

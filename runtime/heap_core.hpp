@@ -7,6 +7,7 @@
 #include "runtime/label_table.hpp"
 #include "runtime/memory.hpp"
 #include "runtime/pause_log.hpp"
+#include "runtime/recorded_slots.hpp"
 #include "runtime/region_table.hpp"
 #include "runtime/span_pool.hpp"
 #include "runtime/stress.hpp"
@@ -59,6 +60,7 @@ struct HeapCore {
     RegionTable regions;
     SpanPool pool;
     ChunkPool chunks;
+    RecordedSlots recorded;
     LabelTable labels;
     PauseLog pauses;
     Totals totals;
@@ -95,7 +97,9 @@ struct HeapCore {
     }
 
     /// A span of `bytes` was handed out: growth is looked at here, and nowhere on a fast path.
-    void note_span(std::size_t bytes) {
+    void note_span(std::uint32_t page) {
+        const std::size_t bytes = std::size_t{pages.span(page).pages} * kPageBytes;
+        if (collection.active()) recorded.clear(pages.address_of(page), bytes);
         totals.span_bytes += bytes;
         if (pool.used_bytes() > collect_above) safepoint_due = true;
     }

@@ -29,9 +29,10 @@ enum class Area : std::uint8_t {
     chunks,
     scratch,
     live,
-    cycle_scratch
+    cycle_scratch,
+    recorded
 };
-inline constexpr std::size_t kAreas = 12;
+inline constexpr std::size_t kAreas = 13;
 
 struct AreaShape {
     std::size_t per_block;

@@ -71,8 +71,9 @@ struct Region : RegionHot {
     SpanLists sparse;                     ///< those of them that are to be evacuated
     SpanLists freed;                      ///< those of them that nothing lives in any more
     ChunkList<IncomingSlot> frozen;       ///< its incoming slots when that began
+    ChunkList<IncomingSlot> since;        ///< those recorded from then until the spans to be evacuated were known
     ChunkList<void*> condemned_cleanups;  ///< and its objects with destructors
-    HandleNode walked, walked_global;     ///< sentinels: handles that were looked at
+    HandleNode walked, walked_global;     ///< sentinels: handles that have to be looked at yet
     Region* enclosing = nullptr;          ///< where what handles hold goes to; its end waits for this one's
     std::uint32_t pending = 0;            ///< scopes that must be settled before this one may be
     std::uint32_t fallback = 0;           ///< where survivors go that no root's destination was found for

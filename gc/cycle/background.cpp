@@ -52,7 +52,7 @@ void Background::prepare() {
             span.destination = cycle_.pressure ? region->index : 0;
             span.candidate = 0;
             span.slides = false;
-            span.cycle = cycle_.number;
+            __atomic_store_n(&span.cycle, cycle_.number, __ATOMIC_RELEASE);
             cycle_.totals.before_bytes += std::uint64_t{span.pages} * kPageBytes;
             breathe_();
         });

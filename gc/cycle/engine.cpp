@@ -127,6 +127,11 @@ void Engine::freeze(Region& region) {
     heap_.pages.splice(region.condemned.runs, region.runs);
     heap_.pages.splice(region.condemned.large, region.large);
     region.frozen = region.incoming.take();
+    detail::splice_handles(region.walked, region.handles);
+    {
+        const std::lock_guard guard(heap_.global_handles);
+        detail::splice_handles(region.walked_global, region.global);
+    }
     region.incoming.hold();
     region.condemned_cleanups.splice(region.cleanups);
     region.root_lineage = 0;
@@ -209,7 +214,8 @@ bool Engine::advance(Slice& slice) {
                 cycle_.phase.enter(CyclePhase::follow);
                 return true;
             }
-            return slice.may_move || slice.adopt_all || !settler_.waits_for_poll();
+            if (!settler_.waits_for_poll() || slice.adopt_all) return true;
+            return slice.may_move && settler_.needs() <= deadline.left();
         case CyclePhase::follow:
             if (follow_.step(deadline)) end();
             return true;
@@ -262,6 +268,13 @@ bool Engine::finish(bool may_destroy, bool in_poll) {
 void Engine::note_slot(const IncomingSlot& slot, void* target) {
     const std::uint32_t candidate = heap_.pages.span_at(target).candidate;
     if (candidate != 0) cycle_.candidates[candidate - 1].slots.push(heap_.chunks, slot);
+}
+
+/// Acquire: pairs with the collector's release once it has cleared the old marks of the span.
+bool Engine::marked(const void* object) const {
+    const detail::Span& span = heap_.pages.span_at(object);
+    if (__atomic_load_n(&span.cycle, __ATOMIC_ACQUIRE) != cycle_.number) return false;
+    return cycle_.marks.test(static_cast<const char*>(object) - kHeaderBytes);
 }
 
 bool Engine::dying(const void* object) const {

@@ -40,6 +40,11 @@ public:
     /// Ends all collections, however long that takes; false where destructors would have to run and may not.
     bool finish(bool may_destroy, bool in_poll);
 
+    /// The time that the next piece of work needs at least, in one go.
+    std::chrono::nanoseconds needs() const {
+        return phase() == CyclePhase::settle ? settler_.needs() : std::chrono::nanoseconds(0);
+    }
+
     bool active() const { return heap_.collection.active(); }
     CyclePhase phase() const { return cycle_.phase.now(); }
     bool has_thread() const { return driver_.has_thread(); }
@@ -47,6 +52,7 @@ public:
     Driver& driver() { return driver_; }
 
     void note_slot(const IncomingSlot& slot, void* target);
+    bool marked(const void* object) const;
     bool dying(const void* object) const;
 
 private:

@@ -64,6 +64,7 @@ bool Follow::move_slots(Region& region, Deadline& deadline) {
     }
     while (!region.frozen.empty()) {
         const IncomingSlot incoming = region.frozen.pop(heap.chunks);
+        heap.recorded.erase(incoming.slot);
         if (deadline.passed()) return false;
         if (heap.pages.span_at(incoming.slot).slides || !slot_is_live(heap, incoming)) continue;
         void* const target = incoming.slot->load(std::memory_order_relaxed);

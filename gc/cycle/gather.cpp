@@ -16,10 +16,10 @@ constexpr std::uint64_t kNoLineage = 0;
 constexpr std::uint64_t kSeveralLineages = ~std::uint64_t{0};
 constexpr int kGlobalsAtOnce = 32;  // under the lock of the global handles
 
-/// Moves the first handle of a list to those that were looked at.
-void to_walked(HandleNode& node, HandleNode& walked) {
+/// A handle that was looked at goes back to its region's list, where new ones are.
+void take_back(HandleNode& node, HandleNode& list) {
     detail::take_out(node);
-    detail::insert_after(walked, node);
+    detail::insert_after(list, node);
 }
 
 }  // namespace
@@ -48,20 +48,20 @@ bool Gather::walk(Region& region, Deadline& deadline) {
         visit_slot(region, *incoming);
         if (deadline.passed()) return false;
     }
-    while (!list_empty(region.handles)) {
-        HandleNode& node = *region.handles.next;
+    while (!list_empty(region.walked)) {
+        HandleNode& node = *region.walked.next;
         visit_handle(region, node.object, false);
-        to_walked(node, region.walked);
+        take_back(node, region.handles);
         if (deadline.passed()) return false;
     }
     for (bool more = true; more;) {
         const std::lock_guard guard(cycle_.heap.global_handles);
-        for (int i = 0; i < kGlobalsAtOnce && !list_empty(region.global); ++i) {
-            HandleNode& node = *region.global.next;
+        for (int i = 0; i < kGlobalsAtOnce && !list_empty(region.walked_global); ++i) {
+            HandleNode& node = *region.walked_global.next;
             visit_handle(region, node.object, true);
-            to_walked(node, region.walked_global);
+            take_back(node, region.global);
         }
-        more = !list_empty(region.global);
+        more = !list_empty(region.walked_global);
         if (more && deadline.passed_now()) return false;
     }
     return true;
@@ -139,11 +139,6 @@ void Gather::add(Region& region, const CycleRoot& found, Region& destination) {
 void Gather::finish() {
     HeapCore& heap = cycle_.heap;
     for (Region* const region : cycle_.set) {
-        detail::splice_handles(region->handles, region->walked);
-        {
-            const std::lock_guard guard(heap.global_handles);
-            detail::splice_handles(region->global, region->walked_global);
-        }
         if (cycle_.pressure) {
             region->fallback = region->index;
             continue;

@@ -17,42 +17,49 @@ constexpr int kHandlesAtOnce = 32;
 
 }  // namespace
 
-void Reap::begin() { region_ = 0; }
+void Reap::begin() {
+    region_ = 0;
+    begun_ = false;
+}
 
 bool Reap::clear(Deadline& deadline) {
     HeapCore& heap = cycle_.heap;
-    for (; region_ < cycle_.set.size(); ++region_) {
+    for (; region_ < cycle_.set.size(); ++region_, begun_ = false) {
         Region& region = *cycle_.set[region_];
-        while (!clear_list(region, region.weak, region.walked, false, kHandlesAtOnce)) {
+        if (!begun_) {  // handles made from here on are to the living
+            detail::splice_handles(region.walked, region.weak);
+            const std::lock_guard guard(heap.global_handles);
+            detail::splice_handles(region.walked_global, region.global_weak);
+            begun_ = true;
+        }
+        while (!clear_some(region.walked, region.weak, false)) {
             if (deadline.passed_now()) return false;
         }
         for (bool all = false; !all;) {
             const std::lock_guard guard(heap.global_handles);
-            all = clear_list(region, region.global_weak, region.walked_global, true, kHandlesAtOnce);
+            all = clear_some(region.walked_global, region.global_weak, true);
             if (!all && deadline.passed_now()) return false;
         }
-        detail::splice_handles(region.weak, region.walked);
-        const std::lock_guard guard(heap.global_handles);
-        detail::splice_handles(region.global_weak, region.walked_global);
     }
     region_ = 0;
     return true;
 }
 
-/// True when the list is at its end.
-bool Reap::clear_list(Region&, HandleNode& list, HandleNode& walked, bool global, int most) {
+/// A few handles of `from`: those to the living go to `to`. True when none is left.
+bool Reap::clear_some(HandleNode& from, HandleNode& to, bool global) {
     HeapCore& heap = cycle_.heap;
-    for (int i = 0; i < most && !list_empty(list); ++i) {
-        HandleNode& node = *list.next;
-        if (!detail::in_set(heap, node.object) || marked_word(cycle_.marks, heap.pages, node.object)) {
-            if (detail::in_set(heap, node.object)) heap.pages.span_at(node.object).held = cycle_.number;
-            detail::take_out(node);
-            detail::insert_after(walked, node);
-        } else {
+    for (int i = 0; i < kHandlesAtOnce && !list_empty(from); ++i) {
+        HandleNode& node = *from.next;
+        const bool in_set = detail::in_set(heap, node.object);
+        if (in_set && !marked_word(cycle_.marks, heap.pages, node.object)) {
             clear_weak(node, global);
+            continue;
         }
+        if (in_set) heap.pages.span_at(node.object).held = cycle_.number;
+        detail::take_out(node);
+        detail::insert_after(to, node);
     }
-    return list_empty(list);
+    return list_empty(from);
 }
 
 bool Reap::has_cleanups() const {

@@ -19,11 +19,12 @@ public:
     bool has_cleanups() const;
 
 private:
-    bool clear_list(Region& region, detail::HandleNode& list, detail::HandleNode& walked, bool global, int most);
+    bool clear_some(detail::HandleNode& from, detail::HandleNode& to, bool global);
     void destroy_some(Region& region, Deadline& deadline);
 
     Cycle& cycle_;
     std::size_t region_ = 0;
+    bool begun_ = false;
     detail::ChunkList<void*> living_;  // newest first
 };
 

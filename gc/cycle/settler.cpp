@@ -39,18 +39,27 @@ bool Settler::record(Deadline& deadline) {
         if (deadline.passed()) return false;
     }
     if (!cycle_.candidates.empty()) {
-        for (; region_ < cycle_.set.size(); ++region_, cursor_ = {}) {
-            while (const IncomingSlot* const slot = cursor_.next(cycle_.set[region_]->incoming.list())) {
+        // From here on the barrier lists slots under the spans itself, so that what is walked here comes to an end.
+        if (!heap.collection.candidates_known) {
+            for (Region* const region : cycle_.set) {
+                region->since = region->incoming.take();
+                region->incoming.hold();
+            }
+            heap.collection.candidates_known = true;
+        }
+        for (; region_ < cycle_.set.size(); ++region_) {
+            Region& region = *cycle_.set[region_];
+            while (const IncomingSlot* const slot = cursor_.next(region.since)) {
                 void* const target = slot->slot->load(std::memory_order_relaxed);
                 if (target != nullptr && slot_is_live(heap, *slot) && detail::in_set(heap, target)) {
-                    const std::uint32_t candidate = heap.pages.span_at(target).candidate;
-                    if (candidate != 0) cycle_.candidates[candidate - 1].slots.push(heap.chunks, *slot);
+                    heap.collector->note_slot(*slot, target);
                 }
                 if (deadline.passed()) return false;
             }
+            region.frozen.splice(region.since);
+            cursor_ = {};
         }
     }
-    heap.collection.candidates_known = !cycle_.candidates.empty();
     region_ = 0;
     return true;
 }
@@ -65,15 +74,21 @@ bool Settler::settle(Deadline& deadline, bool may_move, bool adopt_all) {
     if (!may_move && !adopt_all) return next_candidate_ == cycle_.candidates.size();
     while (next_candidate_ < cycle_.candidates.size()) {
         Candidate& candidate = cycle_.candidates[next_candidate_];
-        const Span& span = cycle_.heap.pages.span(candidate.page);
-        const EvacuationCost cost{span.live_bytes, candidate.slots.size()};
-        const bool moves = may_move && !adopt_all && cost_of(cost) <= cycle_.heap.options.pauses.max;
-        if (moves && cost_of(cost) > deadline.left()) return false;  // in a slice that has the time
+        const std::chrono::nanoseconds cost = needs();
+        const bool moves = may_move && !adopt_all && cost.count() != 0;
+        if (moves && cost > deadline.left()) return false;  // in a slice that has the time
         evacuate_or_adopt(candidate, moves);
         ++next_candidate_;
         if (deadline.passed_now()) break;
     }
     return next_candidate_ == cycle_.candidates.size();
+}
+
+std::chrono::nanoseconds Settler::needs() const {
+    if (region_ < cycle_.set.size() || next_candidate_ == cycle_.candidates.size()) return {};
+    const Candidate& next = cycle_.candidates[next_candidate_];
+    const auto cost = cost_of({cycle_.heap.pages.span(next.page).live_bytes, next.slots.size()});
+    return cost <= cycle_.heap.options.pauses.max / 10 * 9 ? cost : std::chrono::nanoseconds(0);
 }
 
 bool Settler::adopt_list(Region& region, SpanList& list, Deadline& deadline) {

@@ -16,6 +16,8 @@ public:
     bool record(Deadline& deadline);
     /// Adopts; evacuates only where `may_move` (in a poll). True when done. `adopt_all`: nothing is to be evacuated any more.
     bool settle(Deadline& deadline, bool may_move, bool adopt_all);
+    /// The next evacuation's cost, at worst; zero where none fits any slice.
+    std::chrono::nanoseconds needs() const;
     /// Spans that wait for a poll.
     bool waits_for_poll() const { return region_ >= cycle_.set.size() && next_candidate_ < cycle_.candidates.size(); }
 

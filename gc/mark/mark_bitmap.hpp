@@ -26,7 +26,7 @@ public:
     }
     bool test(const void* address) const {
         const std::size_t i = index_of(address);
-        return (bits_[i / 64] >> (i % 64) & 1) != 0;
+        return (load(bits_[i / 64]) >> (i % 64) & 1) != 0;
     }
     const std::uint64_t* word_for(const void* address) const { return &bits_[index_of(address) / 64]; }
 
@@ -35,20 +35,22 @@ public:
         const std::size_t i = index_of(header);
         std::uint64_t* word = &bits_[i / 64];
         const unsigned first = i % 64;
-        if ((*word >> first & 1) != 0) return false;
+        const std::uint64_t before = *word;
+        if ((before >> first & 1) != 0) return false;
         if (bytes > detail::kLargeBytes) {
-            *word |= std::uint64_t{1} << first;
+            store(*word, before | std::uint64_t{1} << first);
             return true;
         }
         std::size_t left = bytes / kWordBytes;
         if (first + left <= 64) [[likely]] {
-            *word |= ones(left) << first;
+            store(*word, before | ones(left) << first);
             return true;
         }
-        *word++ |= ~std::uint64_t{0} << first;
+        store(*word, before | ~std::uint64_t{0} << first);
+        ++word;
         left -= 64 - first;
-        for (; left >= 64; left -= 64) *word++ = ~std::uint64_t{0};
-        *word |= left != 0 ? ones(left) : 0;
+        for (; left >= 64; left -= 64, ++word) store(*word, ~std::uint64_t{0});
+        if (left != 0) store(*word, *word | ones(left));
         return true;
     }
 
@@ -65,6 +67,9 @@ public:
     std::uint64_t* bits() const { return bits_; }
 
 private:
+    // One thread marks; another may ask meanwhile whether an object is marked, and takes no for an answer. Relaxed.
+    static std::uint64_t load(const std::uint64_t& word) { return __atomic_load_n(&word, __ATOMIC_RELAXED); }
+    static void store(std::uint64_t& word, std::uint64_t bits) { __atomic_store_n(&word, bits, __ATOMIC_RELAXED); }
     static constexpr std::uint64_t ones(std::size_t n) {
         return n >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1;
     }

@@ -24,12 +24,14 @@ public:
         most_ = std::max(budget.max, nanoseconds(static_cast<std::int64_t>(static_cast<double>(budget.window.count()) * rest / 2)));
         credit_ = std::min(credit_, most_);
     }
-    /// How long a slice may be now; zero where it is better to wait until one is worth its start.
-    nanoseconds allowance(nanoseconds now) {
+    /// How long a slice may be now; zero where it is better to wait until one is worth its start: half of the longest pause,
+    /// or what its first piece of work needs.
+    nanoseconds allowance(nanoseconds now, nanoseconds need = nanoseconds(0)) {
         const nanoseconds passed = std::max(nanoseconds(0), now - last_);
         last_ = now;
         credit_ = std::min(most_, credit_ + nanoseconds(static_cast<std::int64_t>(static_cast<double>(passed.count()) * rate_)));
-        return credit_ < budget_.max / 2 ? nanoseconds(0) : std::min(credit_, budget_.max);
+        const nanoseconds least = std::min(budget_.max, std::max(need, budget_.max / 2));
+        return credit_ < least ? nanoseconds(0) : std::min(credit_, budget_.max);
     }
     void spent(nanoseconds time) { credit_ -= time; }
 

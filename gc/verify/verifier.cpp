@@ -67,6 +67,7 @@ void Verifier::find_objects(Region& region) {
     };
     region.incoming.for_each(note);
     region.frozen.for_each(note);
+    region.since.for_each(note);
 }
 
 void Verifier::check_region(Region& region) {
