@@ -93,6 +93,7 @@ public:
     void note_slot(const detail::IncomingSlot& slot, void* target) noexcept override { engine_.note_slot(slot, target); }
     bool marked(const void* object) const noexcept override { return engine_.marked(object); }
     bool dying(const void* object) const noexcept override { return engine_.dying(object); }
+    std::string_view phase() const noexcept override { return to_string(engine_.phase()); }
     void set_pauses() override { pacer_.set(heap_.options.pauses); }
 
     void collect_full() override {
@@ -217,6 +218,7 @@ private:
         const CyclePhase phase = engine_.phase();
         if (is_collectors(phase) && engine_.has_thread()) return;
         if (phase == CyclePhase::agree) return engine_.answer();
+        if (!may_move && engine_.waits_for_poll() && ++slices_without_poll_ <= kMostSlicesWithoutPoll) return;
         const auto now = detail::TickClock::duration(detail::TickClock::now());
         const std::chrono::nanoseconds allowance = pacer_.allowance(now, may_move ? engine_.needs() : std::chrono::nanoseconds(0));
         if (allowance.count() == 0) return;
@@ -226,7 +228,6 @@ private:
     void timed_slice(std::chrono::nanoseconds time, bool may_move) {
         const detail::Stopwatch watch;
         const PauseCause cause = cause_of(engine_.phase());
-        if (!may_move) ++slices_without_poll_;
         if (may_move) slices_without_poll_ = 0;
         // A program that does not poll: what waits for one is adopted.
         const bool adopt_all = slices_without_poll_ > kMostSlicesWithoutPoll;
@@ -277,7 +278,7 @@ private:
         }
     }
 
-    static constexpr unsigned kMostSlicesWithoutPoll = 64;
+    static constexpr unsigned kMostSlicesWithoutPoll = 1000;
 
     HeapCore& heap_;
     MarkBitmap marks_;

@@ -4,6 +4,7 @@
 #include <perfloc/scope.hpp>
 
 #include <chrono>
+#include <string_view>
 
 /// The runtime's only way up: what it asks of the collector that the heap was made with.
 namespace perfloc::detail {
@@ -47,6 +48,8 @@ public:
     /// At a safepoint: whatever is due, within the budget. True if objects may have moved or died.
     virtual bool safepoint() = 0;
     virtual VerifyReport verify() const = 0;
+    /// The phase of the collection beside the program, by name.
+    virtual std::string_view phase() const noexcept = 0;
 };
 
 }  // namespace perfloc::detail

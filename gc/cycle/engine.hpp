@@ -45,6 +45,9 @@ public:
         return phase() == CyclePhase::settle ? settler_.needs() : std::chrono::nanoseconds(0);
     }
 
+    /// All that is left moves objects.
+    bool waits_for_poll() const { return phase() == CyclePhase::settle && settler_.waits_for_poll(); }
+
     bool active() const { return heap_.collection.active(); }
     CyclePhase phase() const { return cycle_.phase.now(); }
     bool has_thread() const { return driver_.has_thread(); }
