@@ -165,9 +165,9 @@ private:
     /// So little is left that the program would be refused memory before a collection beside it ends.
     bool near_limit() {
         if (!heap_.safepoint_due) return false;
-        const std::size_t limit = std::min(heap_.options.limit, heap_.pool.limit_bytes());
-        return heap_.pool.used_bytes() > emergency_above_ && heap_.pool.used_bytes() > limit / 16 * 15;
+        return heap_.pool.used_bytes() > emergency_above_ && heap_.pool.used_bytes() > limit() / 16 * 15;
     }
+    std::size_t limit() const { return std::min(heap_.options.limit, heap_.pool.limit_bytes()); }
 
     void begin_what_is_due() {
         if (engine_.active()) return;
@@ -216,13 +216,30 @@ private:
     /// One slice, if the program's share of time allows it now.
     void paced_slice(bool may_move) {
         const CyclePhase phase = engine_.phase();
-        if (is_collectors(phase) && engine_.has_thread()) return;
+        if (paced_cycle_ != engine_.cycle().number) {
+            paced_cycle_ = engine_.cycle().number;
+            urgent_above_ = growth_.urgent_above(heap_.pool.used_bytes(), limit());
+        }
+        const bool urgent = heap_.pool.used_bytes() > urgent_above_;
+        if (is_collectors(phase) && engine_.has_thread()) {
+            if (urgent && may_move) stall();
+            return;
+        }
         if (phase == CyclePhase::agree) return engine_.answer();
         if (!may_move && engine_.waits_for_poll() && ++slices_without_poll_ <= kMostSlicesWithoutPoll) return;
+        // law [progress]: a program that outruns its collection gives a slice whenever it can.
+        if (urgent) return timed_slice(heap_.options.pauses.max, may_move);
         const auto now = detail::TickClock::duration(detail::TickClock::now());
         const std::chrono::nanoseconds allowance = pacer_.allowance(now, may_move ? engine_.needs() : std::chrono::nanoseconds(0));
         if (allowance.count() == 0) return;
         timed_slice(allowance, may_move);
+    }
+
+    /// At a poll: the collector thread gets the time of one pause.
+    void stall() {
+        const detail::Stopwatch watch;
+        engine_.driver().wait(Deadline::in(heap_.options.pauses.max));
+        heap_.pauses.record(PauseCause::stall, watch.elapsed(), 0, 0, Label("(slice)"));
     }
 
     void timed_slice(std::chrono::nanoseconds time, bool may_move) {
@@ -265,7 +282,7 @@ private:
         const Options& options = heap_.options;
         switch (options.collector) {
             case Collector::hinted:
-                heap_.collect_above = growth_.threshold(used, options.soft_limit);
+                heap_.collect_above = growth_.threshold(used, options.soft_limit, limit());
                 emergency_above_ = next_emergency_collection(used, options.soft_limit, options.limit);
                 break;
             case Collector::full:
@@ -290,6 +307,8 @@ private:
     Pacer pacer_;
     GrowthPolicy growth_;
     std::size_t emergency_above_ = 0;
+    std::size_t urgent_above_ = SIZE_MAX;
+    std::uint32_t paced_cycle_ = 0;
     unsigned slices_without_poll_ = 0;
     bool cycle_running_ = false;  // one that growth or trim() has begun
     detail::Clock::time_point began_ = detail::Clock::now();

@@ -56,13 +56,21 @@ public:
             growth_ = std::max(kLeastGrowth, growth_ / 1.5);
         }
     }
-    std::size_t threshold(std::size_t used, std::size_t soft_limit) const {
-        const auto grown = static_cast<std::size_t>(static_cast<double>(used) * growth_);
-        const std::size_t above = used + std::max(kLeastGrowthBytes, grown);
-        return used < soft_limit ? std::min(above, soft_limit) : above;
+    /// Not above the soft limit; where that is passed, half of what is left to the limit.
+    std::size_t threshold(std::size_t used, std::size_t soft_limit, std::size_t limit) const {
+        const std::size_t above = used + allowed(used);
+        if (used < soft_limit / 16 * 15) return std::min(above, soft_limit);
+        return std::min(above, used + (limit - std::min(limit, used)) / 2);
+    }
+    /// While a collection goes on that began at `used`: above this the program outruns it (law [progress]).
+    std::size_t urgent_above(std::size_t used, std::size_t limit) const {
+        return std::min(used + allowed(used), used + (limit - std::min(limit, used)) / 2);
     }
 
 private:
+    std::size_t allowed(std::size_t used) const {
+        return std::max(kLeastGrowthBytes, static_cast<std::size_t>(static_cast<double>(used) * growth_));
+    }
     static constexpr double kLeastGrowth = 0.2;
     static constexpr std::size_t kLeastGrowthBytes = std::size_t{24} << 20;
 
