@@ -26,14 +26,16 @@ public:
     ScopeReport end_scope(Region& ended, Region& enclosing) noexcept override {
         if (phase_.now() == Phase::idle) return scopes_.run(ended, enclosing);
         // A destructor of a dying set ended a scope: that one's spans are its own, and so are its marks.
-        PhaseOwner phase;
+        PhaseOwner phase(heap_.events);
         ScopeCollection nested(heap_, marks_, phase);
         return nested.run(ended, enclosing);
     }
 
-    void collect_full() override {
+    void collect_full() override { collect(CollectionReason::on_demand); }
+
+    void collect(CollectionReason reason) {
         if (phase_.now() != Phase::idle || detail::hot.quiet != 0) return;  // law [quiet]
-        whole_.run(heap_.stress.move);
+        whole_.run(heap_.stress.move, reason);
         set_threshold(heap_.pool.used_bytes());
         heap_.safepoint_due = false;
         verify_if_asked("after a full collection");
@@ -45,7 +47,7 @@ public:
         look_for_undeclared_references();
         if (due || heap_.stress.move) {
             if (kWatchStack || heap_.stress.move) stack_.before();
-            collect_full();
+            collect(due ? why_due() : CollectionReason::on_demand);
             stack_.after();
             return true;
         }
@@ -76,6 +78,11 @@ private:
         PERFLOC_CHECK(verdict.ok(), "{}: {}", when, verdict.violations.front());
     }
 
+    CollectionReason why_due() const {
+        const bool limit = heap_.listens() || heap_.pool.used_bytes() > heap_.options.soft_limit;
+        return limit ? CollectionReason::soft_limit : CollectionReason::baseline;
+    }
+
     void set_threshold(std::size_t used) {
         const Options& options = heap_.options;
         switch (options.collector) {
@@ -94,7 +101,7 @@ private:
 
     HeapCore& heap_;
     MarkBitmap marks_;
-    PhaseOwner phase_;
+    PhaseOwner phase_{heap_.events};
     ScopeCollection scopes_;
     FullCollection whole_;
     StackWatch stack_{heap_};

@@ -3,6 +3,7 @@
 #include "runtime/chunk_pool.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/collector.hpp"
+#include "runtime/event_bus.hpp"
 #include "runtime/label_table.hpp"
 #include "runtime/memory.hpp"
 #include "runtime/pause_log.hpp"
@@ -12,10 +13,13 @@
 
 #include <perfloc/options.hpp>
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string_view>
+#include <vector>
 
 namespace perfloc::detail {
 
@@ -40,6 +44,8 @@ struct Totals {
     std::uint64_t suspicious_words = 0;
     std::uint64_t stale_words = 0;
     std::uint64_t span_bytes = 0;  ///< handed out
+    /// By cause. Relaxed: counters that stand alone, of two threads.
+    std::array<std::atomic<std::uint64_t>, kPauseCauses> slice_overruns{};
 };
 
 /// All state of a heap.
@@ -49,8 +55,10 @@ struct HeapCore {
     HeapCore(const HeapCore&) = delete;
     HeapCore& operator=(const HeapCore&) = delete;
 
+    const std::uint64_t number;  ///< which heap of the process, from 1
     Options options;
     Stress stress;
+    std::vector<std::unique_ptr<EventListener>> own_listeners;  ///< that the environment asks for
     Memory memory;
     PageTable pages;
     RegionTable regions;
@@ -59,6 +67,7 @@ struct HeapCore {
     LabelTable labels;
     PauseLog pauses;
     Totals totals;
+    EventBus events{*this};
     FullCollectionReport last_full;
     std::unique_ptr<CollectorInterface> collector;
 
