@@ -176,9 +176,8 @@ void EventBus::tell_slice(SliceKind kind, const Moment& start, std::chrono::nano
 std::chrono::nanoseconds EventBus::pause(PauseCause cause, const Moment& start, Bytes looked_at, Bytes survived,
                                          const Label& label, std::chrono::nanoseconds time_to_stop) {
     const std::chrono::nanoseconds duration = elapsed(start);
-    const PauseEvent pause =
-        heap_.pauses.record(cause, start.ticks, duration, looked_at, survived, label, time_to_stop);
-    if (listening()) tell_pause(pause, start);
+    heap_.pauses.record(cause, start.ticks, duration, looked_at, survived, label, time_to_stop);
+    if (listening()) tell_pause(heap_.pauses.newest(), start);
     return duration;
 }
 

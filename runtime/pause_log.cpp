@@ -93,14 +93,14 @@ PauseLog::PauseLog() : ring_(std::make_unique_for_overwrite<Entry[]>(kRing)) {
     epoch_ = TickClock::now();
 }
 
-PauseEvent PauseLog::record(PauseCause cause, std::uint64_t start, std::chrono::nanoseconds duration, Bytes looked_at,
-                            Bytes survived, const Label& label, std::chrono::nanoseconds time_to_stop) {
+void PauseLog::record(PauseCause cause, std::uint64_t start, std::chrono::nanoseconds duration, Bytes looked_at,
+                      Bytes survived, const Label& label, std::chrono::nanoseconds time_to_stop) {
     all_.record(duration);
     by_cause_[static_cast<std::size_t>(cause)].record(duration);
     const std::chrono::nanoseconds at = TickClock::duration(start - std::min(start, epoch_));
-    Entry& entry = ring_[next_ % kRing];
-    entry = {at.count(), duration.count(), time_to_stop.count(), looked_at, survived, label.text(), cause};
-    return event_of(++next_, entry);
+    ring_[next_ % kRing] = {at.count(), duration.count(), time_to_stop.count(), looked_at, survived, label.text(),
+                            cause};
+    ++next_;
 }
 
 PauseEvent PauseLog::event_of(std::uint64_t number, const Entry& entry) {

@@ -18,12 +18,14 @@ public:
 
     PauseLog();
 
-    /// `start` is a reading of TickClock. Returns the pause as it was recorded.
-    PauseEvent record(PauseCause cause, std::uint64_t start, std::chrono::nanoseconds duration, Bytes looked_at,
-                      Bytes survived, const Label& label, std::chrono::nanoseconds time_to_stop = {});
+    /// `start` is a reading of TickClock.
+    void record(PauseCause cause, std::uint64_t start, std::chrono::nanoseconds duration, Bytes looked_at,
+                Bytes survived, const Label& label, std::chrono::nanoseconds time_to_stop = {});
     const PauseHistogram& all() const { return all_; }
     const PauseHistogram& of(PauseCause cause) const { return by_cause_[static_cast<std::size_t>(cause)]; }
     std::vector<PauseEvent> last() const;
+    /// The last one; there must be one.
+    PauseEvent newest() const { return event_of(next_, ring_[(next_ - 1) % kRing]); }
 
 private:
     /// Without initialisers, so that pages of the ring are touched when they are first used.

@@ -7,14 +7,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdint>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <mutex>
 #include <ostream>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
 #include <vector>
 
-#include <errno.h>
 #include <unistd.h>
 
 namespace perfloc {
