@@ -14,7 +14,7 @@ namespace perfloc {
 /// the pauses and slices of the mutator, one the slices of the collector's thread; a counter shows bytes used and committed.
 ///
 /// Memory is bounded: text is gathered in a buffer of 64 KiB, which is written out when it is full, and by flush() and
-/// close(). An event costs about half a microsecond, and every few hundredth one a write of 64 KiB, both inside a pause:
+/// close(). An event costs about a microsecond, and every few hundredth one a write of 64 KiB, both inside a pause:
 /// do not measure latency with a writer added, but to see where it comes from. flush() at an idle moment moves the
 /// write there.
 ///
