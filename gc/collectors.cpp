@@ -42,7 +42,7 @@ public:
         }
         if (phase_.now() == Phase::idle) return scopes_.run(ended, enclosing);
         // A destructor of a dying set ended a scope: that one's spans are its own, and so are its marks.
-        PhaseOwner phase;
+        PhaseOwner phase(heap_.events);
         ScopeCollection nested(heap_, marks_, phase);
         return nested.run(ended, enclosing);
     }
@@ -58,9 +58,9 @@ public:
 
     bool relieve() noexcept override {
         if (!engine_.active()) return false;
-        const detail::Stopwatch watch;
+        const detail::Moment start = heap_.events.now();
         const bool ended = engine_.finish(false, false);
-        heap_.pauses.record(PauseCause::stall, watch.elapsed(), 0, 0, Label("(heap)"));
+        heap_.events.pause(PauseCause::stall, start, 0, 0, Label("(heap)"));
         return ended;
     }
 
@@ -96,11 +96,13 @@ public:
     std::string_view phase() const noexcept override { return to_string(engine_.phase()); }
     void set_pauses() override { pacer_.set(heap_.options.pauses); }
 
-    void collect_full() override {
+    void collect_full() override { collect(CollectionReason::on_demand); }
+
+    void collect(CollectionReason reason) {
         if (phase_.now() != Phase::idle || detail::hot.quiet != 0) return;  // law [quiet]
         engine_.poll();
         engine_.finish(true, true);
-        whole_.run(heap_.stress.move);
+        whole_.run(heap_.stress.move, reason);
         set_threshold(heap_.pool.used_bytes());
         heap_.safepoint_due = false;
         verify_if_asked("after a full collection");
@@ -113,7 +115,7 @@ public:
         look_for_undeclared_references();
         if (due || heap_.stress.move) {
             if (kWatchStack || heap_.stress.move) stack_.before();
-            collect_full();
+            collect(due ? why_due() : CollectionReason::on_demand);
             stack_.after();
             return true;
         }
@@ -148,7 +150,7 @@ private:
         engine_.poll();
         if (near_limit()) {
             if (kWatchStack) stack_.before();
-            collect_full();
+            collect(CollectionReason::soft_limit);
             stack_.after();
             return true;
         }
@@ -175,19 +177,22 @@ private:
         if (trim_region_ != 0) {
             Region& region = heap_.regions.at(std::exchange(trim_region_, 0u));
             if (region.birth == trim_birth_ && heap_.regions.state(region) == detail::RegionState::open) {
-                return begin_pressure(region);
+                return begin_pressure(region, CollectionReason::trim);
             }
         }
-        if (heap_.safepoint_due && heap_.pool.used_bytes() > heap_.collect_above) begin_pressure(grown_most());
+        if (heap_.safepoint_due && heap_.pool.used_bytes() > heap_.collect_above) {
+            const bool soft = heap_.pool.used_bytes() > heap_.options.soft_limit;
+            begin_pressure(grown_most(), soft ? CollectionReason::soft_limit : CollectionReason::pressure);
+        }
         heap_.safepoint_due = false;
     }
 
-    void begin_pressure(Region& outermost) {
+    void begin_pressure(Region& outermost, CollectionReason reason) {
         const auto now = detail::Clock::now();
         since_last_ = now - began_;
         began_ = now;
         cycle_running_ = true;
-        engine_.begin_pressure(outermost);
+        engine_.begin_pressure(outermost, reason);
     }
 
     void note_end_of_cycle() {
@@ -237,30 +242,42 @@ private:
 
     /// At a poll: the collector thread gets the time of one pause.
     void stall() {
-        const detail::Stopwatch watch;
+        const detail::Moment start = heap_.events.now();
         engine_.driver().wait(Deadline::in(heap_.options.pauses.max));
-        heap_.pauses.record(PauseCause::stall, watch.elapsed(), 0, 0, Label("(slice)"));
+        heap_.events.pause(PauseCause::stall, start, 0, 0, Label("(slice)"));
     }
 
     void timed_slice(std::chrono::nanoseconds time, bool may_move) {
-        const detail::Stopwatch watch;
-        const PauseCause cause = cause_of(engine_.phase());
+        const detail::Moment start = heap_.events.now();
+        const SliceKind kind = kind_of(engine_.phase(), may_move && engine_.waits_for_poll());
+        const CycleTotals before = engine_.cycle().totals;
         if (may_move) slices_without_poll_ = 0;
         // A program that does not poll: what waits for one is adopted.
         const bool adopt_all = slices_without_poll_ > kMostSlicesWithoutPoll;
         engine_.slice({Deadline::in(time), may_move, true, adopt_all, may_move});
-        const std::chrono::nanoseconds took = watch.elapsed();
-        pacer_.spent(took);
-        heap_.pauses.record(cause, took, 0, 0, Label("(slice)"));
+        const CycleTotals& after = engine_.cycle().totals;
+        const Bytes bytes = after.adopted_bytes + after.evacuated_bytes - before.adopted_bytes - before.evacuated_bytes;
+        heap_.events.slice(kind, start, {bytes, after.destructors - before.destructors}, heap_.options.pauses.max);
+        pacer_.spent(heap_.events.pause(cause_of(kind), start, bytes, bytes, Label("(slice)")));
         verify_if_asked("after a slice");
     }
 
-    static PauseCause cause_of(CyclePhase phase) {
+    static SliceKind kind_of(CyclePhase phase, bool evacuates) {
         switch (phase) {
+            case CyclePhase::mark:
+            case CyclePhase::sweep:
+                return SliceKind::marking;
+            case CyclePhase::clear:
+                return SliceKind::weak;
             case CyclePhase::destroy:
-                return PauseCause::destructors;
+                return SliceKind::destructors;
+            case CyclePhase::settle:
+                return evacuates ? SliceKind::evacuate : SliceKind::adopt;
+            case CyclePhase::record:
+            case CyclePhase::follow:
+                return SliceKind::slots;
             default:
-                return PauseCause::collection;
+                return SliceKind::roots;
         }
     }
 
@@ -276,6 +293,11 @@ private:
         if (!heap_.stress.verify) return;
         const VerifyReport verdict = verify();
         PERFLOC_CHECK(verdict.ok(), "{}: {}", when, verdict.violations.front());
+    }
+
+    CollectionReason why_due() const {
+        const bool limit = heap_.listens() || heap_.pool.used_bytes() > heap_.options.soft_limit;
+        return limit ? CollectionReason::soft_limit : CollectionReason::baseline;
     }
 
     void set_threshold(std::size_t used) {
@@ -299,7 +321,7 @@ private:
 
     HeapCore& heap_;
     MarkBitmap marks_;
-    PhaseOwner phase_;
+    PhaseOwner phase_{heap_.events};
     ScopeCollection scopes_;
     FullCollection whole_;
     StackWatch stack_{heap_};

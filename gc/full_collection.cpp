@@ -22,12 +22,13 @@ struct WholeHeap {
 
 }  // namespace
 
-void FullCollection::run(bool move_all) {
-    const detail::Stopwatch whole;
+void FullCollection::run(bool move_all, CollectionReason reason) {
+    const detail::Moment start = heap_.events.now();
     detail::Stopwatch part;
     report_ = {};
     report_.before_bytes = heap_.pool.used_bytes();
     find_regions();
+    heap_.events.collection_begun(reason, Label("(heap)"), regions_.size(), report_.before_bytes);
 
     phase_.enter(Phase::mark);
     for (Region* const region : regions_) {
@@ -55,7 +56,12 @@ void FullCollection::run(bool move_all) {
 
     heap_.last_full = report_;
     heap_.totals.full_collections += 1;
-    heap_.pauses.record(PauseCause::full, whole.elapsed(), report_.before_bytes, report_.live_bytes, Label("(heap)"));
+    heap_.events.pause(PauseCause::full, start, report_.before_bytes, report_.live_bytes, Label("(heap)"));
+    heap_.events.collection_ended(
+        {.before_bytes = report_.before_bytes,
+         .freed_bytes = report_.before_bytes - std::min(report_.before_bytes, report_.after_bytes),
+         .live_bytes = report_.live_bytes,
+         .destructors = destroyed_});
 }
 
 void FullCollection::find_regions() {
@@ -97,6 +103,7 @@ void FullCollection::clear_weak_handles() {
 void FullCollection::destroy() {
     std::vector<void*> dead;
     for (Region* const region : regions_) take_dead(heap_, marks_, *region, dead);
+    destroyed_ = dead.size();
     if (dead.empty()) return;
     for (Region* const region : regions_) detail::retire_cursors(heap_, *region);
     const bool attached = detail::hot.mutator != nullptr && detail::hot.mutator->heap == &heap_;

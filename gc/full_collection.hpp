@@ -17,7 +17,7 @@ class FullCollection {
 public:
     FullCollection(HeapCore& heap, MarkBitmap& marks, PhaseOwner& phase) : heap_(heap), marks_(marks), phase_(phase) {}
 
-    void run(bool move_all);
+    void run(bool move_all, CollectionReason reason);
 
 private:
     void find_regions();
@@ -29,6 +29,7 @@ private:
     MarkBitmap& marks_;
     PhaseOwner& phase_;
     std::vector<Region*> regions_;  // innermost first
+    std::size_t destroyed_ = 0;
     FullCollectionReport report_;
 };
 

@@ -74,6 +74,9 @@ void Heap::set_pauses(const PauseBudget& budget) {
 }
 Stats Heap::stats() const noexcept { return Stats(*core_); }
 
+void Heap::add_listener(EventListener& listener) { core_->events.add(listener); }
+void Heap::remove_listener(EventListener& listener) noexcept { core_->events.remove(listener); }
+
 void Heap::collect_full() {
     detail::HeapCore& heap = *core_;
     const bool attached = detail::hot.mutator != nullptr && detail::hot.mutator->heap == &heap;

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "runtime/check.hpp"
+#include "runtime/event_bus.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -35,17 +37,26 @@ constexpr bool legal(Phase from, Phase to) {
     return false;
 }
 
-/// The phase of one collector.
+/// How listeners know it.
+constexpr const char* name_of(Phase phase) {
+    constexpr const char* names[] = {"idle", "mark", "destroy", "settle", "compact"};
+    return names[static_cast<std::size_t>(phase)];
+}
+
+/// The phase of one collector. Tells it to those who listen to the heap.
 class PhaseOwner {
 public:
+    explicit PhaseOwner(detail::EventBus& events) : events_(events) {}
     Phase now() const { return phase_; }
     void enter(Phase next) {
         PERFLOC_CHECK(legal(phase_, next), "internal: a collection goes from phase {} to {}", static_cast<int>(phase_),
                       static_cast<int>(next));
         phase_ = next;
+        if (next != Phase::idle) events_.phase(name_of(next));
     }
 
 private:
+    detail::EventBus& events_;
     Phase phase_ = Phase::idle;
 };
 

@@ -26,7 +26,7 @@ struct OneRegion {
 }  // namespace
 
 ScopeReport ScopeCollection::run(Region& ended, Region& enclosing) {
-    const detail::Stopwatch watch;
+    const detail::Moment start = heap_.events.now();
     ScopeReport report;
     report.allocated_bytes = detail::allocated_bytes(heap_, ended);
     // A scope that never allocated may still be named: by nothing alive.
@@ -38,6 +38,7 @@ ScopeReport ScopeCollection::run(Region& ended, Region& enclosing) {
         if (promoted) promote(ended, report);
     }
     if (!promoted) {
+        heap_.events.collection_begun(CollectionReason::scope_end, ended.label, 1, report.allocated_bytes);
         detail::stamp_absorbed(heap_, ended);
         detail::retire_cursors(heap_, ended);
         heap_.regions.close(ended, RegionState::condemned);
@@ -56,8 +57,8 @@ ScopeReport ScopeCollection::run(Region& ended, Region& enclosing) {
     }
     detail::release_region(heap_, ended);
     report.released_bytes = report.allocated_bytes - std::min(report.allocated_bytes, report.promoted_bytes);
-    report.pause = watch.elapsed();
-    heap_.pauses.record(cause, report.pause, report.allocated_bytes, report.promoted_bytes, ended.label);
+    report.pause = heap_.events.pause(cause, start, report.allocated_bytes, report.promoted_bytes, ended.label);
+    if (!promoted) tell_ended(report);
     return report;
 }
 
@@ -115,8 +116,10 @@ void ScopeCollection::clear_weak_handles(Region& ended) {
 
 void ScopeCollection::destroy(Region& ended) {
     dead_.clear();
+    result_ = {};
     take_dead(heap_, marks_, ended, dead_);
     if (dead_.empty()) return;
+    result_.destructors = dead_.size();
     std::vector<void*> dead;
     dead.swap(dead_);  // a destructor may end a scope, which comes here again
     const bool attached = detail::hot.mutator != nullptr && detail::hot.mutator->heap == &heap_;
@@ -134,6 +137,15 @@ void ScopeCollection::settle(Region& ended, ScopeReport& report) {
     settlement.run();
     report.promoted_bytes = settlement.survived_bytes();
     ended.counters->promoted_objects += settlement.survived_objects();
+    result_.evacuated_bytes = settlement.evacuated_bytes();
+}
+
+void ScopeCollection::tell_ended(const ScopeReport& report) {
+    result_.before_bytes = report.allocated_bytes;
+    result_.freed_bytes = report.released_bytes;
+    result_.promoted_bytes = result_.live_bytes = report.promoted_bytes;
+    result_.adopted_bytes = report.promoted_bytes - result_.evacuated_bytes;
+    heap_.events.collection_ended(result_);
 }
 
 }  // namespace perfloc::gc

@@ -27,6 +27,7 @@ private:
     void clear_weak_handles(Region& ended);
     void destroy(Region& ended);
     void settle(Region& ended, ScopeReport& report);
+    void tell_ended(const ScopeReport& report);
 
     HeapCore& heap_;
     MarkBitmap& marks_;
@@ -34,6 +35,7 @@ private:
     std::vector<Root> roots_;  // kept between collections: no allocation once warm
     std::vector<void*> stack_;
     std::vector<void*> dead_;
+    CollectionResult result_;  // what listeners are told
 };
 
 }  // namespace perfloc::gc

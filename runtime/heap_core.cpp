@@ -3,12 +3,14 @@
 #include "runtime/check.hpp"
 #include "runtime/handles.hpp"
 #include "runtime/heap_registry.hpp"
+#include "runtime/own_listeners.hpp"
 
 #include <perfloc/errors.hpp>
 
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <string_view>
 
@@ -61,6 +63,11 @@ Options checked(Options options) {
 
 constexpr std::size_t kMostQuarantine = std::size_t{64} << 20;
 
+std::uint64_t next_number() {
+    static std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 }  // namespace
 
 void check_pauses(const PauseBudget& budget) {
@@ -72,8 +79,10 @@ void check_pauses(const PauseBudget& budget) {
 }
 
 HeapCore::HeapCore(const Options& wanted)
-    : options(checked(wanted)),
+    : number(next_number()),
+      options(checked(wanted)),
       stress(Stress::from_environment()),
+      own_listeners(listeners_from_environment(number)),
       memory(options.reserve, options.commit, area_shapes()),
       pages(memory),
       regions(memory),
@@ -82,7 +91,7 @@ HeapCore::HeapCore(const Options& wanted)
             .quarantine = stress.quarantine() ? std::min(options.limit / 4, kMostQuarantine) : 0}),
       chunks(memory),
       recorded(memory) {
-    TickClock::calibrate();
+    for (const auto& listener : own_listeners) events.add(*listener);
     options.reserve = memory.bytes();
     options.commit = memory.in_steps() ? Commit::in_steps : Commit::on_demand;
     root = regions.create(RegionTable::kOwnLineage, nullptr);
@@ -90,7 +99,10 @@ HeapCore::HeapCore(const Options& wanted)
     root->label = Label("(root)");
     root->attention = kAlways;
     regions.record(*root).published = 1;
+    pool.tell(events);
+    const Moment start = events.now();
     pool.prefault(options.prefault);
+    if (options.prefault != 0) events.memory(MemoryEvent::Change::prefaulted, options.prefault, start);
     register_heap(*this);
 }
 

@@ -4,6 +4,7 @@
 #include "runtime/clock.hpp"
 #include "runtime/collection_state.hpp"
 #include "runtime/collector.hpp"
+#include "runtime/event_bus.hpp"
 #include "runtime/label_table.hpp"
 #include "runtime/memory.hpp"
 #include "runtime/pause_log.hpp"
@@ -14,6 +15,8 @@
 
 #include <perfloc/options.hpp>
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -44,6 +47,8 @@ struct Totals {
     std::uint64_t suspicious_words = 0;
     std::uint64_t stale_words = 0;
     std::uint64_t span_bytes = 0;  ///< handed out
+    /// By cause. Relaxed: counters that stand alone, of two threads.
+    std::array<std::atomic<std::uint64_t>, kPauseCauses> slice_overruns{};
 };
 
 /// All state of a heap.
@@ -53,8 +58,10 @@ struct HeapCore {
     HeapCore(const HeapCore&) = delete;
     HeapCore& operator=(const HeapCore&) = delete;
 
+    const std::uint64_t number;  ///< which heap of the process, from 1
     Options options;
     Stress stress;
+    std::vector<std::unique_ptr<EventListener>> own_listeners;  ///< that the environment asks for
     Memory memory;
     PageTable pages;
     RegionTable regions;
@@ -64,6 +71,7 @@ struct HeapCore {
     LabelTable labels;
     PauseLog pauses;
     Totals totals;
+    EventBus events{*this};
     FullCollectionReport last_full;
     std::unique_ptr<CollectorInterface> collector;
 

@@ -20,6 +20,18 @@ std::string_view to_string(PauseCause cause) noexcept {
             return "commit";
         case PauseCause::give_back:
             return "give back";
+        case PauseCause::roots:
+            return "roots";
+        case PauseCause::settling:
+            return "settling";
+        case PauseCause::evacuation:
+            return "evacuation";
+        case PauseCause::weak_handles:
+            return "weak handles";
+        case PauseCause::marking:
+            return "marking";
+        case PauseCause::assist:
+            return "assist";
         case PauseCause::stall:
             return "stall";
     }
@@ -74,10 +86,43 @@ std::chrono::nanoseconds PauseHistogram::percentile(double percent) const noexce
     return max();
 }
 
-std::vector<PauseEvent> detail::PauseLog::last() const {
+namespace detail {
+
+PauseLog::PauseLog() : ring_(std::make_unique_for_overwrite<Entry[]>(kRing)) {
+    TickClock::calibrate();
+    epoch_ = TickClock::now();
+}
+
+void PauseLog::record(PauseCause cause, std::uint64_t start, std::chrono::nanoseconds duration, Bytes looked_at,
+                      Bytes survived, const Label& label, std::chrono::nanoseconds time_to_stop) {
+    all_.record(duration);
+    by_cause_[static_cast<std::size_t>(cause)].record(duration);
+    const std::chrono::nanoseconds at = TickClock::duration(start - std::min(start, epoch_));
+    ring_[next_ % kRing] = {at.count(), duration.count(), time_to_stop.count(), looked_at, survived, label.text(),
+                            cause};
+    ++next_;
+}
+
+PauseEvent PauseLog::event_of(std::uint64_t number, const Entry& entry) {
+    using std::chrono::nanoseconds;
+    return {.number = number,
+            .cause = entry.cause,
+            .at = nanoseconds(entry.at),
+            .duration = nanoseconds(entry.duration),
+            .time_to_stop = nanoseconds(entry.time_to_stop),
+            .looked_at_bytes = entry.looked_at_bytes,
+            .survived_bytes = entry.survived_bytes,
+            .label = entry.label};
+}
+
+std::vector<PauseEvent> PauseLog::last() const {
     std::vector<PauseEvent> events;
-    for (std::uint64_t i = next_ > kRing ? next_ - kRing : 0; i < next_; ++i) events.push_back(ring_[i % kRing]);
+    events.reserve(std::min<std::uint64_t>(next_, kRing));
+    for (std::uint64_t i = next_ > kRing ? next_ - kRing : 0; i < next_; ++i) {
+        events.push_back(event_of(i + 1, ring_[i % kRing]));
+    }
     return events;
 }
 
+}  // namespace detail
 }  // namespace perfloc

@@ -1,5 +1,6 @@
 #include "runtime/span_pool.hpp"
 
+#include "runtime/event_bus.hpp"
 #include "runtime/page_runs.hpp"
 #include "runtime/poison.hpp"
 
@@ -330,6 +331,8 @@ void SpanPool::prepare(std::size_t bytes) {
 
 bool SpanPool::make_room(std::size_t bytes) {
     if (bytes > limits_.hard) return false;
+    const std::uint64_t before = give_backs_;
+    const Moment start = events_ != nullptr ? events_->now() : Moment{};
     while (committed_bytes() + bytes > limits_.hard && free_resident_ != 0) {
         const std::uint32_t block = free_resident_;
         unlink(free_resident_, block);
@@ -339,6 +342,9 @@ bool SpanPool::make_room(std::size_t bytes) {
         ++give_backs_;
         memory_.give_back(pages_.address_of(first_page(block)), kBlockBytes);
         link(free_returned_, block);
+    }
+    if (events_ != nullptr && give_backs_ != before) {
+        events_->memory(MemoryEvent::Change::returned, (give_backs_ - before) * kBlockBytes, start);
     }
     return committed_bytes() + bytes <= limits_.hard;
 }

@@ -28,6 +28,8 @@ struct BlockInfo {
 };
 static_assert(sizeof(BlockInfo) == 24);
 
+class EventBus;
+
 /// Where spans come from and go to. Released regions are a stack: a region of any size is released by a push, and its
 /// spans are handed out again, or returned to their blocks, one by one as memory is asked for. So the next scope runs in
 /// the memory that was used last. law [syscall]: handing out what was released calls nothing.
@@ -39,6 +41,8 @@ public:
     };
 
     SpanPool(Memory& memory, PageTable& pages, RegionTable& regions, Limits limits);
+    /// Whom it tells of memory that goes back to the system.
+    void tell(EventBus& events) { events_ = &events; }
 
     /// Hands a span of `pages` pages (a power of two up to 64) to `region`. Returns its first page, or 0 at the limit.
     /// Amortised O(1).
@@ -112,6 +116,7 @@ private:
     std::size_t used_pages_ = 0;
     std::uint64_t generation_ = 0;
     std::uint64_t give_backs_ = 0;
+    EventBus* events_ = nullptr;
 };
 
 }  // namespace perfloc::detail

@@ -1,4 +1,5 @@
 #include "runtime/heap_core.hpp"
+#include "runtime/utilization.hpp"
 
 #include <perfloc/stats.hpp>
 
@@ -7,6 +8,20 @@ namespace perfloc {
 const PauseHistogram& Stats::pauses() const { return heap_->pauses.all(); }
 const PauseHistogram& Stats::pauses(PauseCause cause) const { return heap_->pauses.of(cause); }
 std::vector<PauseEvent> Stats::last_pauses() const { return heap_->pauses.last(); }
+
+double Stats::mmu(std::chrono::nanoseconds window) const {
+    return detail::minimum_utilization(heap_->pauses.last(), window);
+}
+
+std::uint64_t Stats::slice_overruns() const {
+    std::uint64_t all = 0;
+    for (const auto& of_cause : heap_->totals.slice_overruns) all += of_cause.load(std::memory_order_relaxed);
+    return all;
+}
+
+std::uint64_t Stats::slice_overruns(PauseCause cause) const {
+    return heap_->totals.slice_overruns[static_cast<std::size_t>(cause)].load(std::memory_order_relaxed);
+}
 
 std::vector<LabelStats> Stats::labels() const {
     std::vector<LabelStats> all = heap_->labels.report();

@@ -53,7 +53,6 @@ void Background::prepare() {
             span.candidate = 0;
             span.slides = false;
             __atomic_store_n(&span.cycle, cycle_.number, __ATOMIC_RELEASE);
-            cycle_.totals.before_bytes += std::uint64_t{span.pages} * kPageBytes;
             breathe_();
         });
     }
@@ -111,7 +110,6 @@ void Background::sweep_list(Region& region, SpanList& list, SpanList& sparse, Sp
         Span& span = pages.span(page);
         if (span.kind == SpanKind::large && span.live_bytes != 0) span.live_bytes = span.top_bytes;
         if (span.live_bytes == 0) {
-            cycle_.totals.freed_bytes += std::uint64_t{span.pages} * kPageBytes;
             pages.append(freed, page);
             breathe_();
             continue;

@@ -36,14 +36,13 @@ struct CycleTotals {
     std::uint64_t adopted_bytes = 0;
     std::uint64_t evacuated_bytes = 0;
     std::uint64_t survived_objects = 0;
-    std::uint64_t freed_bytes = 0;
     std::uint64_t destructors = 0;
     std::uint64_t slices = 0;
 };
 
 /// All state of the collection that runs beside the program. Whose turn it is to touch it, the phase says.
 struct Cycle {
-    explicit Cycle(HeapCore& core) : heap(core), marks(core.memory) {}
+    explicit Cycle(HeapCore& core) : heap(core), marks(core.memory), phase(core.events) {}
 
     HeapCore& heap;
     MarkBitmap marks;

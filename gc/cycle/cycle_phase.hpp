@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/check.hpp"
+#include "runtime/event_bus.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -42,15 +43,18 @@ constexpr bool is_collectors(CyclePhase phase) { return phase == CyclePhase::mar
 /// pairs with acquire in now().
 class CyclePhaseOwner {
 public:
+    explicit CyclePhaseOwner(detail::EventBus& events) : events_(events) {}
     CyclePhase now() const { return phase_.load(std::memory_order_acquire); }
     void enter(CyclePhase next) {
         const CyclePhase from = phase_.load(std::memory_order_relaxed);  // only its owner changes it
         PERFLOC_CHECK(legal(from, next), "internal: a collection goes from phase {} to {}", to_string(from),
                       to_string(next));
+        if (next != CyclePhase::idle) events_.phase(to_string(next).data());  // a literal
         phase_.store(next, std::memory_order_release);
     }
 
 private:
+    detail::EventBus& events_;
     std::atomic<CyclePhase> phase_{CyclePhase::idle};
 };
 

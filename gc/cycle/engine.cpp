@@ -60,7 +60,7 @@ void Engine::begin_waiting(bool in_poll) {
     heap_.collection.waiting = static_cast<std::uint32_t>(waiting_.size());
     cycle_.pressure = false;
     if (!cycle_.set.empty()) {
-        begin();
+        begin(CollectionReason::scope_end);
     } else {
         set_mode(BarrierMode::idle);
     }
@@ -73,7 +73,7 @@ void Engine::merge(Region& region) {
     detail::merge_region(heap_, region, open_ancestor(heap_, *region.enclosing));
 }
 
-void Engine::begin_pressure(Region& outermost) {
+void Engine::begin_pressure(Region& outermost, CollectionReason reason) {
     PERFLOC_ASSERT(phase() == CyclePhase::idle && waiting_.empty());
     const std::uint64_t key = heap_.regions.record(outermost).key;
     heap_.for_each_open_region([&](Region& region) {
@@ -92,19 +92,24 @@ void Engine::begin_pressure(Region& outermost) {
         region->attention |= detail::kMoreSpans | detail::kPending | detail::kAttend;
     }
     cycle_.pressure = true;
-    begin();
+    begin(reason);
     attend_current();
 }
 
 /// The set is fixed; what it is made of so far is frozen. O(regions in it).
-void Engine::begin() {
+void Engine::begin(CollectionReason reason) {
     detail::CollectionState& collection = heap_.collection;
     cycle_.number = ++collection.cycle;
     collection.start_generation = heap_.pool.generation();
     collection.candidates_known = false;
-    for (Region* const region : cycle_.set) freeze(*region);
-    take_shades();
     cycle_.totals = {};
+    for (Region* const region : cycle_.set) {
+        cycle_.totals.before_bytes += region->pages * detail::kPageBytes;
+        freeze(*region);
+    }
+    take_shades();
+    // The scope that encloses the others comes last.
+    heap_.events.collection_begun(reason, cycle_.set.back()->label, cycle_.set.size(), cycle_.totals.before_bytes);
     gather_.begin();
     cycle_.phase.enter(CyclePhase::gather);
     set_mode(BarrierMode::gathering);
@@ -247,6 +252,15 @@ void Engine::end() {
     cycle_.candidates.clear();
     heap_.collection.candidates_known = false;
     heap_.totals.scope_collections += 1;
+    const CycleTotals& totals = cycle_.totals;
+    const std::uint64_t live = totals.adopted_bytes + totals.evacuated_bytes;
+    heap_.events.collection_ended({.before_bytes = totals.before_bytes,
+                                   .freed_bytes = totals.before_bytes - std::min(totals.before_bytes, live),
+                                   .promoted_bytes = cycle_.pressure ? 0 : live,
+                                   .evacuated_bytes = totals.evacuated_bytes,
+                                   .adopted_bytes = totals.adopted_bytes,
+                                   .live_bytes = live,
+                                   .destructors = totals.destructors});
     cycle_.phase.enter(CyclePhase::idle);
     set_mode(BarrierMode::idle);
 }

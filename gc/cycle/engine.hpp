@@ -29,7 +29,7 @@ public:
     /// The ended region is to be collected: O(1). Its cursors must be stored.
     void condemn(Region& ended, Region& enclosing);
     /// Begins a collection of `outermost`, which is open, with all that it encloses. In a poll, while none goes on.
-    void begin_pressure(Region& outermost);
+    void begin_pressure(Region& outermost, CollectionReason reason);
 
     /// A poll: raw pointers end here.
     void poll();
@@ -62,7 +62,7 @@ private:
     bool advance(Slice& slice);
     void begin_waiting(bool in_poll);
     void merge(Region& region);
-    void begin();
+    void begin(CollectionReason reason);
     void take_shades();
     void freeze(Region& region);
     void end();

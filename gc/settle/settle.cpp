@@ -51,6 +51,7 @@ void Settlement::decide() {
         adopted_.insert(adopted_.end(), evacuated_.begin(), evacuated_.end());
         evacuated_.clear();
     }
+    if (!evacuated_.empty()) evacuated_bytes_ = to_copy;
 }
 
 void Settlement::evacuate() {

@@ -16,6 +16,7 @@ public:
     void run();
 
     std::uint64_t survived_bytes() const { return survived_bytes_; }
+    std::uint64_t evacuated_bytes() const { return evacuated_bytes_; }  ///< of those that survived
     std::uint64_t survived_objects() const { return survived_objects_; }
 
 private:
@@ -35,6 +36,7 @@ private:
     std::vector<std::uint32_t> adopted_;
     std::vector<std::uint32_t> evacuated_;
     std::uint64_t survived_bytes_ = 0;
+    std::uint64_t evacuated_bytes_ = 0;
     std::uint64_t survived_objects_ = 0;
 };
 

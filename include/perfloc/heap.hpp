@@ -1,6 +1,7 @@
 #pragma once
 
 #include <perfloc/detail/export.hpp>
+#include <perfloc/events.hpp>
 #include <perfloc/options.hpp>
 #include <perfloc/scope.hpp>
 #include <perfloc/stats.hpp>
@@ -44,6 +45,12 @@ public:
     void collect_full();
     /// Checks every law on the whole heap with a trace that shares no code with the collectors. O(heap); moves nothing.
     VerifyReport verify() const;
+
+    /// The listener hears of what the collector does from now on; it must outlive that. Its rules stand above its class.
+    /// By the heap's mutator, or while no other thread uses the heap; not during a call of a listener. O(listeners).
+    void add_listener(EventListener& listener);
+    /// No call of the listener is running or will come. Does nothing where it was not added. As add_listener.
+    void remove_listener(EventListener& listener) noexcept;
 
 private:
     friend detail::RegionHot* detail::begin_detached(Heap&, Label);

@@ -3,6 +3,7 @@
 /// perfloc: a managed heap that listens to the program.
 #include <perfloc/array.hpp>
 #include <perfloc/errors.hpp>
+#include <perfloc/events.hpp>
 #include <perfloc/handle.hpp>
 #include <perfloc/heap.hpp>
 #include <perfloc/label.hpp>
@@ -13,5 +14,6 @@
 #include <perfloc/scope.hpp>
 #include <perfloc/stats.hpp>
 #include <perfloc/trace.hpp>
+#include <perfloc/trace_events.hpp>
 #include <perfloc/units.hpp>
 #include <perfloc/version.hpp>

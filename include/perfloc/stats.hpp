@@ -16,15 +16,21 @@ namespace perfloc {
 /// Why the runtime took time from the program. O(1) paths (a scope released, a slot recorded) are counted and not timed:
 /// reading the clock costs more than they do.
 enum class PauseCause : std::uint8_t {
-    promotion,    ///< survivors of a small ended scope copied out
-    collection,   ///< an ended scope marked, swept and settled
-    destructors,  ///< an ended scope without survivors whose destructors ran
-    full,         ///< the whole heap: the baseline, or on demand, or near the limit
-    commit,       ///< the readable and writable prefix, or the heap's share of the system's memory, grew
-    give_back,    ///< pages were returned to the system to stay below the limit
-    stall,        ///< memory was asked for at the limit: a collection had to end first
+    promotion,     ///< survivors of a small ended scope copied out
+    collection,    ///< an ended scope marked, swept and settled
+    destructors,   ///< an ended scope without survivors whose destructors ran
+    full,          ///< the whole heap: the baseline, or on demand, or near the limit
+    commit,        ///< the readable and writable prefix, or the heap's share of the system's memory, grew
+    give_back,     ///< pages were returned to the system to stay below the limit
+    roots,         ///< handles and incoming slots of a condemned set walked
+    settling,      ///< spans with survivors adopted, and recorded slots recorded again
+    evacuation,    ///< survivors copied out of sparse spans
+    weak_handles,  ///< weak handles to the dead cleared
+    marking,       ///< the collector's fiber ran on the program's thread, because no other thread runs it
+    assist,        ///< the same beside a collector's thread that was late
+    stall,         ///< memory ran out: the program waited for the end of a collection
 };
-inline constexpr std::size_t kPauseCauses = 7;
+inline constexpr std::size_t kPauseCauses = 13;
 PERFLOC_API std::string_view to_string(PauseCause cause) noexcept;
 
 /// A histogram of durations in bounded memory: buckets of 1/32 of a power of two, so that what it reports is at most
@@ -65,7 +71,9 @@ private:
 struct PauseEvent {
     std::uint64_t number = 0;  ///< from 1
     PauseCause cause{};
-    std::chrono::nanoseconds duration{};
+    std::chrono::nanoseconds at{};            ///< when it began, since the heap was made
+    std::chrono::nanoseconds duration{};      ///< the time stopped
+    std::chrono::nanoseconds time_to_stop{};  ///< before it, from the request until the thread had stopped
     Bytes looked_at_bytes = 0;
     Bytes survived_bytes = 0;
     std::string_view label;
@@ -119,8 +127,14 @@ public:
 
     const PauseHistogram& pauses() const;
     const PauseHistogram& pauses(PauseCause cause) const;
-    std::vector<PauseEvent> last_pauses() const;  ///< at most 256, oldest first
-    std::vector<LabelStats> labels() const;       ///< by bytes allocated, descending
+    std::vector<PauseEvent> last_pauses() const;  ///< at most 4,096, oldest first. Not while the mutator runs.
+    /// The least share of any window of this length that was the program's: 1 without pauses, 0 where a pause is as long as
+    /// the window. Knows the last 4,096 pauses only (see last_pauses), and nothing that is not timed. O(p log p), p <= 4,096.
+    double mmu(std::chrono::nanoseconds window) const;
+    /// Slices of collections that took longer than they were given.
+    std::uint64_t slice_overruns() const;
+    std::uint64_t slice_overruns(PauseCause cause) const;
+    std::vector<LabelStats> labels() const;  ///< by bytes allocated, descending
     SystemCalls system_calls() const;
 
     Bytes reserved_bytes() const;  ///< granted by the system

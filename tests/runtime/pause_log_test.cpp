@@ -79,32 +79,51 @@ TEST_CASE("every pause is in one of the buckets that are shown, in ascending ord
 
 TEST_CASE("a pause is counted under its cause and in all") {
     PauseLog log;
-    log.record(PauseCause::full, 100ns, 10, 5, "x");
-    log.record(PauseCause::promotion, 200ns, 20, 5, "y");
-    log.record(PauseCause::promotion, 300ns, 30, 5, "z");
+    const std::uint64_t now = TickClock::now();
+    log.record(PauseCause::full, now, 100ns, 10, 5, "x");
+    log.record(PauseCause::promotion, now, 200ns, 20, 5, "y");
+    log.record(PauseCause::promotion, now, 300ns, 30, 5, "z");
     CHECK(log.all().count() == 3);
     CHECK(log.of(PauseCause::full).count() == 1);
     CHECK(log.of(PauseCause::promotion).total() == 500ns);
     CHECK(log.of(PauseCause::collection).count() == 0);
 }
 
-TEST_CASE("the log keeps the last 256 pauses, oldest first") {
+TEST_CASE("the log keeps the last 4096 pauses, oldest first") {
     PauseLog log;
     CHECK(log.last().empty());
-    for (int i = 1; i <= 10; ++i) log.record(PauseCause::full, nanoseconds(i), 1, 2, "few");
+    const std::uint64_t now = TickClock::now();
+    for (int i = 1; i <= 10; ++i) log.record(PauseCause::full, now, nanoseconds(i), 1, 2, "few");
     REQUIRE(log.last().size() == 10);
     CHECK(log.last().front().number == 1);
     CHECK(log.last().front().duration == 1ns);
-    for (int i = 11; i <= 1000; ++i) log.record(PauseCause::collection, nanoseconds(i), 7, 3, "many");
+    for (int i = 11; i <= 10'000; ++i) log.record(PauseCause::stall, now, nanoseconds(i), 7, 3, "many", 9ns);
     const std::vector<PauseEvent> events = log.last();
-    REQUIRE(events.size() == 256);
-    CHECK(events.front().number == 745);
-    CHECK(events.back().number == 1000);
-    CHECK(events.back().duration == 1000ns);
+    REQUIRE(events.size() == 4096);
+    CHECK(events.front().number == 5905);
+    CHECK(events.back().number == 10'000);
+    CHECK(events.back().duration == 10'000ns);
+    CHECK(events.back().time_to_stop == 9ns);
     CHECK(events.back().looked_at_bytes == 7);
     CHECK(events.back().survived_bytes == 3);
     CHECK(events.back().label == "many");
-    CHECK(events.back().cause == PauseCause::collection);
+    CHECK(events.back().cause == PauseCause::stall);
+}
+
+TEST_CASE("a pause is stamped with its beginning, since the log was made") {
+    PauseLog log;
+    const Stopwatch watch;
+    while (watch.elapsed() < 2ms) {
+    }
+    const std::uint64_t start = TickClock::now();
+    log.record(PauseCause::full, start, 1ns, 0, 0, "x");
+    const PauseEvent first = log.newest();
+    CHECK(first.number == 1);
+    CHECK(first.at >= 2ms);
+    log.record(PauseCause::full, TickClock::now(), 1ns, 0, 0, "x");
+    CHECK(log.newest().at >= first.at);
+    CHECK(log.newest().number == 2);
+    CHECK(log.last().front().at == first.at);
 }
 
 TEST_CASE("each cause of a pause has a name of its own") {
