@@ -54,6 +54,8 @@ Options checked(Options options) {
     if (!(options.pauses.utilization > 0.0 && options.pauses.utilization < 1.0)) {
         throw OptionError("perfloc: Options::pauses.utilization must be above 0 and below 1");
     }
+    if (options.return_after < std::chrono::nanoseconds::zero())
+        throw OptionError("perfloc: Options::return_after is negative");
     if (options.limit == 0) options.limit = machine_limit();
     if (options.soft_limit == 0) options.soft_limit = options.limit / 8 * 7;
     if (options.soft_limit > options.limit) throw OptionError("perfloc: Options::soft_limit is above Options::limit");
