@@ -103,7 +103,7 @@ std::uint32_t SpanPool::take_block() {
     while (released_ != nullptr) {  // the memory that was used last
         Region& region = *released_;
         if (!region.blocks.empty()) {
-            const std::uint32_t page = pages_.pop(region.blocks);
+            const std::uint32_t page = pop_released(region, region.blocks);
             if (region.spans() == 0) dissolve_one();
             return page;
         }
@@ -264,6 +264,7 @@ void SpanPool::release(Region& region) {
 }
 
 void SpanPool::push_released(Region& region) {
+    released_pages_ += region.pages;
     region.released_at = clock_;
     region.previous = nullptr;
     region.next = released_;
@@ -271,7 +272,16 @@ void SpanPool::push_released(Region& region) {
     released_ = &region;
 }
 
+std::uint32_t SpanPool::pop_released(Region& region, SpanList& list) {
+    const std::uint32_t page = pages_.pop(list);
+    region.pages -= pages_.span(page).pages;
+    released_pages_ -= pages_.span(page).pages;
+    return page;
+}
+
 void SpanPool::unlink_released(Region& region) {
+    released_pages_ -= region.pages;  // none
+    region.pages = 0;
     (region.previous != nullptr ? region.previous->next : released_) = region.next;
     (region.next != nullptr ? region.next->previous : oldest_released_) = region.previous;
 }
@@ -290,13 +300,12 @@ bool SpanPool::dissolve_one() {
     Region& region = *released_;
     for (SpanList* list : {&region.runs, &region.large, &region.blocks}) {
         if (list->empty()) continue;
-        const std::uint32_t page = pages_.pop(*list);
+        const std::uint32_t page = pop_released(region, *list);
         return_pages(page, pages_.span(page).pages, region.released_at);
         break;
     }
     if (region.spans() == 0) {
         unlink_released(region);
-        region.pages = 0;
         regions_.recycle(region);  // no page names it any more, nor what was merged into it
     }
     return true;

@@ -113,6 +113,8 @@ public:
     std::uint64_t grown_blocks() const { return grown_blocks_; }
     /// Free blocks that have memory.
     std::size_t idle_blocks() const { return free_blocks_ - std::min<std::size_t>(free_blocks_, returned_blocks_); }
+    /// What released regions hold: it is handed out before any block.
+    std::size_t released_bytes() const { return released_pages_ * kPageBytes; }
     std::size_t prefaulted_bytes() const { return prefaulted_blocks_ * kBlockBytes; }
 
 private:
@@ -130,6 +132,7 @@ private:
     bool dissolve_one();
     void push_released(Region& region);
     void unlink_released(Region& region);
+    std::uint32_t pop_released(Region& region, SpanList& list);
     void return_pages(std::uint32_t page, std::uint32_t pages, std::uint32_t idle_since);
     void return_run(std::uint32_t page, std::uint32_t pages, std::uint32_t idle_since);
     void return_block(std::uint32_t block, std::uint32_t idle_since);
@@ -165,6 +168,7 @@ private:
     std::uint32_t scan_ = 0;    // where begin_return() goes on, downwards; 0: at the top
     std::atomic<int> busy_{0};  // pieces that the background has taken out
     Figure<std::uint32_t> clock_;
+    Figure<std::size_t> released_pages_;
     Figure<std::size_t> free_blocks_;
     Figure<std::size_t> returned_blocks_;  // of those, given back to the system
     Figure<std::uint32_t> frontier_{1};    // block 0 is never handed out, so that page 0 can mean none

@@ -28,8 +28,14 @@ bool SpanPool::dissolve_idle(std::uint32_t least_age, std::uint32_t most_pages) 
             const auto rest = static_cast<std::uint32_t>(kept / kPagesPerBlock * kPagesPerBlock);
             const std::uint32_t page = list.head + rest;
             const std::uint32_t pages = span.pages - rest;
-            span.pages = rest;
-            if (rest == 0) pages_.pop(list);
+            span.pages = pages;  // of what goes
+            if (rest == 0) {
+                pop_released(region, list);
+            } else {
+                region.pages -= pages;
+                released_pages_ -= pages;
+                span.pages = rest;
+            }
             return_pages(page, pages, region.released_at);
             most_pages -= std::min(pages, most_pages);
         }
@@ -40,7 +46,6 @@ bool SpanPool::dissolve_idle(std::uint32_t least_age, std::uint32_t most_pages) 
         }
     }
     if (done != nullptr) {  // without the lock: any number of regions may have been merged into it
-        done->pages = 0;
         regions_.recycle(*done);
         const Guard guard(lock_);
         --busy_;

@@ -37,7 +37,8 @@ std::chrono::nanoseconds MemoryService::work(Clock::time_point now) {
 bool MemoryService::behind() const {
     if (more_.load(std::memory_order_relaxed)) return true;
     // Growth since the last look, and nothing ready for it.
-    return heap_.pool.idle_blocks() == 0 && heap_.pool.grown_blocks() != grown_.load(std::memory_order_relaxed);
+    return heap_.pool.idle_blocks() == 0 && heap_.pool.released_bytes() < kBlockBytes &&
+           heap_.pool.grown_blocks() != grown_.load(std::memory_order_relaxed);
 }
 
 void MemoryService::tell_time(Clock::time_point now) {
@@ -71,7 +72,7 @@ void MemoryService::learn_demand(Clock::time_point now) {
 
 bool MemoryService::get_ahead(Clock::time_point now) {
     const std::size_t wanted = blocks_ahead(demand_.load(std::memory_order_relaxed), kMostAheadBlocks);
-    const std::size_t idle = heap_.pool.idle_blocks();
+    const std::size_t idle = heap_.pool.idle_blocks() + heap_.pool.released_bytes() / kBlockBytes;
     if (idle >= wanted || now < no_ahead_before_) return false;
     const std::size_t piece = std::min(wanted - idle, kAheadPiece);
     // The next step of the accessible prefix is taken here too, before the program comes to it.
