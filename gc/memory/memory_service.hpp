@@ -40,7 +40,6 @@ private:
     void learn_demand(Clock::time_point now);
     bool get_ahead(Clock::time_point now);
     bool give_back(Clock::time_point now);
-    std::size_t wanted_ahead() const;
 
     HeapCore& heap_;
     bool started_ = false;

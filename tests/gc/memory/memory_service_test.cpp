@@ -282,20 +282,21 @@ TEST_CASE("a growing heap whose service runs beside it has few page faults of it
     Mutator me(heap);
     Scope scope{"growing"};
     const Background background(inspect::core());
-    // At a pace that the service can follow on a machine that others use: it is the program that waits.
+    // It is the program that waits for the service, however late that gets its processor.
     detail::SpanPool& pool = inspect::core().pool;
     const auto grow = [&](std::size_t bytes) {
-        for (std::size_t made = 0; made < bytes; made += 1_MiB) {
-            fill(1_MiB);
-            for (int i = 0; i < 2000 && pool.idle_blocks() < 4; ++i) std::this_thread::sleep_for(50us);
+        for (std::size_t made = 0; made < bytes; made += kBlockBytes) {
+            fill(kBlockBytes);
+            const auto deadline = Clock::now() + 10s;
+            while (pool.idle_blocks() == 0 && Clock::now() < deadline) std::this_thread::sleep_for(50us);
         }
     };
     grow(16_MiB);
     const std::uint64_t before = support::minor_faults();
-    grow(256_MiB);
+    grow(128_MiB);
     const std::uint64_t faults = support::minor_faults() - before;
-    CHECK(heap.stats().prefaulted_bytes() > 200_MiB);
-    if (!kSanitized) CHECK(faults < 256_MiB / 4096 / 10);
+    CHECK(heap.stats().prefaulted_bytes() > 100_MiB);
+    if (!kSanitized) CHECK(faults < 128_MiB / 4096 / 10);
     CHECK(heap.verify().ok());
 }
 
@@ -347,7 +348,7 @@ TEST_CASE("scopes begin and end while the service works") {
             return random % below;
         };
         std::deque<DetachedScope> detached;
-        for (int i = 0; i < 3000; ++i) {
+        for (int i = 0; i < (kSanitized ? 1000 : 3000); ++i) {
             Scope scope{"stressed"};
             switch (next(6)) {
                 case 0:
