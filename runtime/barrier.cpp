@@ -44,7 +44,7 @@ PERFLOC_COLD void check_resurrection(HeapCore& heap, const std::atomic<void*>& s
 PERFLOC_INLINE void record_between(HeapCore& heap, std::atomic<void*>& slot, void* target, std::uint32_t from,
                                    std::uint32_t to) {
     RegionRecord& to_record = heap.regions.record(to);
-    const auto state = static_cast<RegionState>(to_record.state);
+    const auto state = static_cast<RegionState>(load_relaxed(to_record.state));
     PERFLOC_CHECK(state == RegionState::open || state == RegionState::condemned,
                   "a Ref is given a raw pointer to {} into scope \"{}\", which has ended (law [raw])",
                   static_cast<const void*>(target), LabelTable::name(heap.regions.at(to).label));
@@ -100,6 +100,7 @@ PERFLOC_INLINE void place(std::atomic<void*>& slot, void* target, bool overwrite
     if (hot.watch != 0) [[unlikely]]
         return watched_store(slot, target, overwrites);
     slot.store(target, std::memory_order_release);
+    // Plain reads: of pages and regions in use, which the background does not write.
     const std::uint32_t from = hot.region_of_page[s >> kPageShift];
     const std::uint32_t to = hot.region_of_page[t >> kPageShift];
     if (from == to || key_encloses(hot.records[to].key, hot.records[from].key)) [[likely]]

@@ -2,43 +2,44 @@
 
 #include "runtime/check.hpp"
 #include "runtime/memory.hpp"
+#include "runtime/relaxed.hpp"
+#include "runtime/spin_lock.hpp"
 
 #include <cstddef>
+#include <mutex>
 
 namespace perfloc::detail {
 
 inline constexpr std::size_t kChunkBytes = 1024;
 
 /// Chunks of 1 KiB for what regions remember (slots, cleanups): from reserved memory beside the heap, so that recording
-/// never fails because the heap is at its limit and never calls the system. Last in, first out. O(1).
+/// never fails because the heap is at its limit and never calls the system. Last in, first out. O(1). Thread-safe.
 class ChunkPool {
 public:
     explicit ChunkPool(Memory& memory) : memory_(memory), next_(memory.area(Area::chunks)), start_(next_) {}
 
     void* take() {
-        if (free_ != nullptr) {
-            Free* const chunk = free_;
-            free_ = chunk->next;
+        for (;; grow()) {
+            const std::lock_guard guard(lock_);
+            if (free_ != nullptr) {
+                Free* const chunk = free_;
+                free_ = chunk->next;
+                return chunk;
+            }
+            if (bytes() + kChunkBytes > memory_.area_committed(Area::chunks)) continue;  // the guard ends before grow()
+            char* const chunk = next_;
+            store_relaxed(next_, chunk + kChunkBytes);
             return chunk;
         }
-        if (static_cast<std::size_t>(next_ - start_) + kChunkBytes > memory_.area_committed(Area::chunks)) {
-            grow();
-        }
-        void* const chunk = next_;
-        next_ += kChunkBytes;
-        return chunk;
     }
-    void give(void* chunk) {
-        auto* const free = static_cast<Free*>(chunk);
-        free->next = free_;
-        free_ = free;
-    }
+    void give(void* chunk) { give_chain(chunk, chunk); }
     /// Gives a chain that is linked by its chunks' first words, `last` included. O(1).
     void give_chain(void* first, void* last) {
+        const std::lock_guard guard(lock_);
         static_cast<Free*>(last)->next = free_;
         free_ = static_cast<Free*>(first);
     }
-    std::size_t bytes() const { return static_cast<std::size_t>(next_ - start_); }
+    std::size_t bytes() const { return static_cast<std::size_t>(load_relaxed(next_) - start_); }
 
 private:
     struct Free {
@@ -54,6 +55,7 @@ private:
     }
 
     Memory& memory_;
+    SpinLock lock_;  // of the two below
     Free* free_ = nullptr;
     char* next_;
     char* start_;

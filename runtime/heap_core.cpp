@@ -55,6 +55,8 @@ Options checked(Options options) {
     if (options.reserve == 0) throw OptionError("perfloc: Options::reserve is zero");
     if (!(options.full_growth_factor > 1.0)) throw OptionError("perfloc: Options::full_growth_factor must be above 1");
     check_pauses(options.pauses);
+    if (options.return_after < std::chrono::nanoseconds::zero())
+        throw OptionError("perfloc: Options::return_after is negative");
     if (options.limit == 0) options.limit = machine_limit();
     if (options.soft_limit == 0) options.soft_limit = options.limit / 8 * 7;
     if (options.soft_limit > options.limit) throw OptionError("perfloc: Options::soft_limit is above Options::limit");

@@ -21,7 +21,17 @@ constexpr std::size_t kAlignment = kBlockBytes;
 constexpr std::size_t kCommitStep = std::size_t{64} << 20;
 constexpr std::size_t kDumpStep = std::size_t{1} << 30;
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23  // Linux 5.14
+#endif
+
 std::size_t round_up(std::size_t n, std::size_t unit) { return (n + unit - 1) / unit * unit; }
+
+/// Writes to each page and changes nothing. Others may write there meanwhile, and a page that was given back may be
+/// poisoned: no sanitizer is to look.
+__attribute__((noinline, no_sanitize("thread"), no_sanitize("address"))) void touch(char* start, std::size_t bytes) {
+    for (std::size_t at = 0; at < bytes; at += kPageBytes) __atomic_fetch_or(start + at, char{0}, __ATOMIC_RELAXED);
+}
 
 /// A number from a one-line file; `otherwise` where there is none ("max").
 std::size_t read_number(const std::string& path, std::size_t otherwise) {
@@ -110,7 +120,7 @@ bool Memory::try_reserve(std::size_t bytes, const std::array<AreaShape, kAreas>&
         ++calls_.release;
         ::munmap(mapping_, mapping_bytes_);
         mapping_ = nullptr;
-        accessible_blocks_ = 0;
+        accessible_blocks_.store(0, std::memory_order_relaxed);
         errno = why;
         return false;
     }
@@ -123,11 +133,13 @@ std::size_t Memory::area_part(std::size_t area, std::size_t blocks) const {
 }
 
 std::size_t Memory::area_committed(Area a) const {
-    return in_steps_ ? area_part(static_cast<std::size_t>(a), accessible_blocks_) : area_bytes(a);
+    return in_steps_ ? area_part(static_cast<std::size_t>(a), accessible_blocks()) : area_bytes(a);
 }
 
 bool Memory::commit_blocks(std::size_t wanted) {
-    if (wanted <= accessible_blocks_) return true;
+    if (wanted <= accessible_blocks()) return true;
+    const std::lock_guard guard(step_);
+    if (wanted <= accessible_blocks()) return true;  // another thread was there before
     const std::size_t step = (in_steps_ ? kCommitStep : kDumpStep) / kBlockBytes;
     return commit_step(std::min(round_up(wanted, step), blocks()));
 }
@@ -143,13 +155,44 @@ bool Memory::commit_step(std::size_t to) {
     }
     ++calls_.advise;
     ::madvise(base_, to * kBlockBytes, MADV_DODUMP);
-    accessible_blocks_ = to;
+    accessible_blocks_.store(to, std::memory_order_release);  // pairs with accessible_blocks()
     return true;
 }
 
-void Memory::give_back(char* start, std::size_t bytes) {
+bool Memory::give_back(char* start, std::size_t bytes) {
     ++calls_.give_back;
-    ::madvise(start, bytes, MADV_DONTNEED);
+    return ::madvise(start, bytes, MADV_DONTNEED) == 0;
+}
+
+bool Memory::populate_blocks(std::size_t first, std::size_t count) {
+    // The tables' part is small, and a refusal there means no more than a page fault later.
+    for (const Area area : {Area::region_of_page, Area::span_of_page, Area::spans}) {
+        const std::size_t per_block = shapes_[static_cast<std::size_t>(area)].per_block;
+        const std::size_t from = first * per_block / kPageBytes * kPageBytes;
+        populate(this->area(area) + from, round_up((first + count) * per_block, kPageBytes) - from);
+    }
+    return populate(base_ + first * kBlockBytes, count * kBlockBytes);
+}
+
+bool Memory::populate(char* start, std::size_t bytes) {
+    if (can_populate_.load(std::memory_order_relaxed)) {
+        ++calls_.populate;
+        if (::madvise(start, bytes, MADV_POPULATE_WRITE) == 0) return true;
+        // No memory: to touch the pages would be worse than a refusal.
+        if (errno != EINVAL && errno != EPERM && errno != ENOSYS) return false;
+        can_populate_.store(false, std::memory_order_relaxed);  // an older kernel, or a filter
+    }
+    touch(start, bytes);
+    return true;
+}
+
+SystemCalls Memory::system_calls() const {
+    return {.reserve = calls_.reserve,
+            .commit = calls_.commit,
+            .give_back = calls_.give_back,
+            .advise = calls_.advise,
+            .release = calls_.release,
+            .populate = calls_.populate};
 }
 
 }  // namespace perfloc::detail

@@ -5,8 +5,10 @@
 #include <perfloc/stats.hpp>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 
 /// The reservation: one mapping that holds the heap's blocks and, behind them, the tables that describe them.
 namespace perfloc::detail {
@@ -44,7 +46,7 @@ inline constexpr std::size_t kLeastReservation = 1024 * 1024;
 /// Page numbers have 32 bits.
 inline constexpr std::size_t kMostReservation = std::size_t{1} << 43;
 
-/// Reserves, commits, gives back and counts every system call for memory. Not thread-safe.
+/// Reserves, commits, populates, gives back and counts every system call for memory. Thread-safe.
 class Memory {
 public:
     /// Down a ladder from `bytes`, halving, to what the system grants. Throws ReservationError below 1 MiB.
@@ -62,17 +64,23 @@ public:
     /// Makes the first `blocks` blocks and their part of each table accessible. False when the system refuses. No system
     /// call unless a step of 64 MiB (on demand: 1 GiB, for core dumps) is crossed.
     bool commit_blocks(std::size_t blocks);
+    std::size_t accessible_blocks() const { return accessible_blocks_.load(std::memory_order_acquire); }
     /// How many bytes of an area may be used now.
     std::size_t area_committed(Area a) const;
-    /// Returns the pages of [start, start + bytes) to the system; they read as zero afterwards.
-    void give_back(char* start, std::size_t bytes);
+    /// Returns the pages of [start, start + bytes) to the system; they read as zero afterwards. False when the system
+    /// refuses (locked memory): they are as they were.
+    bool give_back(char* start, std::size_t bytes);
+    /// Backs blocks that are accessible with memory before anyone touches them, and the tables that describe them; changes
+    /// no byte, also where another thread writes there meanwhile. False when the system has no memory for the blocks.
+    bool populate_blocks(std::size_t first, std::size_t count);
 
-    const SystemCalls& system_calls() const { return calls_; }
+    SystemCalls system_calls() const;
     bool in_steps() const { return in_steps_; }
 
 private:
     bool try_reserve(std::size_t bytes, const std::array<AreaShape, kAreas>& shapes);
     bool commit_step(std::size_t blocks);
+    bool populate(char* start, std::size_t bytes);
     std::size_t area_part(std::size_t area, std::size_t blocks) const;
 
     char* base_ = nullptr;
@@ -83,8 +91,13 @@ private:
     std::array<std::size_t, kAreas> area_bytes_{};
     std::array<AreaShape, kAreas> shapes_{};
     bool in_steps_ = false;
-    std::size_t accessible_blocks_ = 0;
-    SystemCalls calls_;
+    std::mutex step_;  // one thread at a time makes more accessible
+    std::atomic<std::size_t> accessible_blocks_{0};
+    std::atomic<bool> can_populate_{true};  // relaxed: a hint, learned once
+    // Relaxed: each counter stands alone.
+    struct {
+        std::atomic<std::uint64_t> reserve{0}, commit{0}, give_back{0}, advise{0}, populate{0}, release{0};
+    } calls_;
 };
 
 /// The smaller of the machine's memory and the cgroup's limit, in bytes.

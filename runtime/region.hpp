@@ -60,6 +60,8 @@ struct Region : RegionHot {
     ChunkList<void*> cleanups;  ///< objects with destructors, oldest first
 
     Region* next = nullptr;           ///< in the pool's stack, or in the list of free indices
+    Region* previous = nullptr;       ///< in the pool's stack: released after this one
+    std::uint32_t released_at = 0;    ///< the pool's clock then
     Region* entered_from = nullptr;   ///< of a detached region that is entered: the region that was current before
     Region* absorbed = nullptr;       ///< regions merged into this one whose indices its pages still name, by `next`
     Region* next_detached = nullptr;  ///< open detached regions form a list

@@ -1,5 +1,6 @@
 #include "runtime/region_table.hpp"
 
+#include <mutex>
 #include <new>
 
 namespace perfloc::detail {
@@ -9,27 +10,38 @@ RegionTable::RegionTable(Memory& memory)
       regions_(reinterpret_cast<Region*>(memory.area(Area::regions))),
       records_(reinterpret_cast<RegionRecord*>(memory.area(Area::records))) {}
 
-Region* RegionTable::create(std::uint64_t key, Region* parent) {
-    std::uint32_t index = 0;
-    if (free_ != nullptr) {
-        index = free_->index;
-        free_ = free_->next;
-    } else {
-        index = end_;
-        const auto fits = [&] {
-            return (index + std::size_t{1}) * sizeof(Region) <= memory_.area_committed(Area::regions) &&
-                   (index + std::size_t{1}) * sizeof(RegionRecord) <= memory_.area_committed(Area::records);
-        };
-        if (!fits()) {  // where memory is committed in steps, the table's part grows with the accessible blocks
-            const std::size_t per_block = memory_.area_bytes(Area::regions) / memory_.blocks();
-            const std::size_t blocks = (index + std::size_t{1}) * sizeof(Region) / per_block + 1;
-            if (blocks > memory_.blocks() || !memory_.commit_blocks(blocks) || !fits()) return nullptr;
+/// A free index, or one that was never used; 0 where the table is full.
+std::uint32_t RegionTable::take_index() {
+    for (;;) {
+        std::uint32_t index;
+        {
+            const std::lock_guard guard(lock_);
+            if (free_ != nullptr) {
+                index = free_->index;
+                free_ = free_->next;
+                return index;
+            }
+            index = end_;
+            if ((index + std::size_t{1}) * sizeof(Region) <= memory_.area_committed(Area::regions) &&
+                (index + std::size_t{1}) * sizeof(RegionRecord) <= memory_.area_committed(Area::records)) {
+                store_relaxed(end_, index + 1);
+                return index;
+            }
         }
-        ++end_;
+        // Where memory is committed in steps, the table's part grows with the accessible blocks.
+        const std::size_t per_block = memory_.area_bytes(Area::regions) / memory_.blocks();
+        const std::size_t blocks = (index + std::size_t{1}) * sizeof(Region) / per_block + 1;
+        if (blocks <= memory_.accessible_blocks() || blocks > memory_.blocks()) return 0;
+        if (!memory_.commit_blocks(blocks)) return 0;
     }
+}
+
+Region* RegionTable::create(std::uint64_t key, Region* parent) {
+    const std::uint32_t index = take_index();
+    if (index == 0) return nullptr;
     Region* const region = ::new (&regions_[index]) Region(index);
     region->parent = parent;
-    region->birth = ++births_;
+    region->birth = births_.fetch_add(1, std::memory_order_relaxed) + 1;  // relaxed: no more than a number
     if (key >> 32 == kOwnLineage >> 32) key = std::uint64_t{index} << 32 | depth_of(key);
     open(*region, key);
     return region;
@@ -42,7 +54,8 @@ void RegionTable::recycle(Region& region) {
         recycle(merged);
     }
     close(region, RegionState::unused);
-    record(region).alias = 0;
+    unmerge(region);
+    const std::lock_guard guard(lock_);
     region.next = free_;
     free_ = &region;
 }

@@ -1,12 +1,16 @@
 #pragma once
 
 #include "runtime/region.hpp"
+#include "runtime/relaxed.hpp"
+#include "runtime/spin_lock.hpp"
 
+#include <atomic>
 #include <cstdint>
 
 namespace perfloc::detail {
 
-/// All regions of a heap, by index, and their records. An index is used again only when no page names it.
+/// All regions of a heap, by index, and their records. An index is used again only when no page names it. create() and
+/// recycle() are thread-safe; a record is written by whoever has its region, and may be read meanwhile.
 class RegionTable {
 public:
     RegionTable(Memory& memory);
@@ -20,32 +24,37 @@ public:
     RegionRecord& record(std::uint32_t index) const { return records_[index]; }
     RegionRecord& record(const Region& region) const { return records_[region.index]; }
     const RegionRecord* records() const { return records_; }
-    RegionState state(std::uint32_t index) const { return static_cast<RegionState>(records_[index].state); }
+    RegionState state(std::uint32_t index) const {
+        return static_cast<RegionState>(load_relaxed(records_[index].state));
+    }
     RegionState state(const Region& region) const { return state(region.index); }
 
     /// Opens or closes: a region that is not open has a key that nothing encloses and that encloses nothing.
     void open(Region& region, std::uint64_t key) {
         RegionRecord& r = record(region);
-        r.key = key;
-        r.alias = 0;
+        store_relaxed(r.key, key);
+        store_relaxed(r.alias, 0u);
         r.published = 0;
         r.looked_at = 0;
-        r.state = static_cast<std::uint8_t>(RegionState::open);
+        store_relaxed(r.state, static_cast<std::uint8_t>(RegionState::open));
     }
     void close(Region& region, RegionState state) {
         RegionRecord& r = record(region);
-        r.key = kClosed | std::uint64_t{region.index} << 32;
-        r.state = static_cast<std::uint8_t>(state);
+        store_relaxed(r.key, kClosed | std::uint64_t{region.index} << 32);
+        store_relaxed(r.state, static_cast<std::uint8_t>(state));
     }
     void merge(Region& region, const Region& into) {
         close(region, RegionState::merged);
-        record(region).alias = into.index;
+        store_relaxed(record(region).alias, into.index);
     }
+    /// No index leads through this one any more.
+    void unmerge(const Region& region) { store_relaxed(record(region).alias, 0u); }
     /// The region that `index` stands for, merges followed and shortened.
     std::uint32_t resolve(std::uint32_t index) {
-        while (records_[index].alias != 0) {
-            const std::uint32_t next = records_[index].alias;
-            if (records_[next].alias != 0) records_[index].alias = records_[next].alias;
+        while (const std::uint32_t next = load_relaxed(records_[index].alias)) {
+            if (const std::uint32_t after = load_relaxed(records_[next].alias); after != 0) {
+                store_relaxed(records_[index].alias, after);
+            }
             index = next;
         }
         return index;
@@ -55,10 +64,10 @@ public:
     static constexpr std::uint64_t kOwnLineage = std::uint64_t{0x7fff'ffff} << 32;
     static std::uint64_t depth_of(std::uint64_t key) { return key & 0xffff'ffff; }
 
-    std::uint32_t end() const { return end_; }  ///< one above the highest index ever used
+    std::uint32_t end() const { return load_relaxed(end_); }  ///< one above the highest index ever used
     template <class F>
     void for_each_open(F&& f) {
-        for (std::uint32_t i = 1; i < end_; ++i) {
+        for (std::uint32_t i = 1; i < end(); ++i) {
             if (state(i) == RegionState::open) f(regions_[i]);
         }
     }
@@ -66,12 +75,15 @@ public:
 private:
     static constexpr std::uint64_t kClosed = std::uint64_t{1} << 63;
 
+    std::uint32_t take_index();
+
     Memory& memory_;
     Region* regions_;
     RegionRecord* records_;
+    SpinLock lock_;  // of the two below
     Region* free_ = nullptr;
     std::uint32_t end_ = 1;  // 0 is no region
-    std::uint64_t births_ = 0;
+    std::atomic<std::uint64_t> births_{0};
 };
 
 }  // namespace perfloc::detail

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/memory.hpp"
+#include "runtime/relaxed.hpp"
 
 #include <cstdint>
 
@@ -50,7 +51,8 @@ struct SpanList {
     bool empty() const { return head == 0; }
 };
 
-/// From an address to its page, its region and its span: the tables that describe the heap's pages.
+/// From an address to its page, its region and its span: the tables that describe the heap's pages. Relaxed: a recorded
+/// slot may be in a page that the background takes back just now; whichever it reads, law [stale] finds it dead.
 class PageTable {
 public:
     explicit PageTable(const Memory& memory)
@@ -67,16 +69,16 @@ public:
     char* address_of(std::uint32_t page) const {
         return reinterpret_cast<char*>(base_ + (std::uintptr_t{page} << kPageShift));
     }
-    std::uint32_t region_at(const void* address) const { return region_of_page_[page_of(address)]; }
-    std::uint32_t span_page(const void* address) const { return span_of_page_[page_of(address)]; }
+    std::uint32_t region_at(const void* address) const { return load_relaxed(region_of_page_[page_of(address)]); }
+    std::uint32_t span_page(const void* address) const { return load_relaxed(span_of_page_[page_of(address)]); }
     Span& span(std::uint32_t first_page) const { return spans_[first_page]; }
     Span& span_at(const void* address) const { return spans_[span_page(address)]; }
 
     void stamp_region(std::uint32_t page, std::uint32_t pages, std::uint32_t region) {
-        for (std::uint32_t i = 0; i < pages; ++i) region_of_page_[page + i] = region;
+        for (std::uint32_t i = 0; i < pages; ++i) store_relaxed(region_of_page_[page + i], region);
     }
     void stamp_span(std::uint32_t page, std::uint32_t pages) {
-        for (std::uint32_t i = 0; i < pages; ++i) span_of_page_[page + i] = page;
+        for (std::uint32_t i = 0; i < pages; ++i) store_relaxed(span_of_page_[page + i], page);
     }
     const std::uint32_t* regions() const { return region_of_page_; }
     std::uintptr_t base() const { return base_; }

@@ -4,6 +4,8 @@
 #include "runtime/page_runs.hpp"
 #include "runtime/poison.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <bit>
 #include <utility>
@@ -26,54 +28,83 @@ SpanPool::SpanPool(Memory& memory, PageTable& pages, RegionTable& regions, Limit
 // --- handing out -----------------------------------------------------------------------------------------------------
 
 std::uint32_t SpanPool::take(Region& region, std::uint32_t pages, SpanKind kind) {
-    const std::uint32_t page = pages == kPagesPerBlock ? take_block() : take_run(pages, true);
-    if (page != 0) hand_out(region, page, pages, kind);
+    Guard guard(lock_);
+    std::uint32_t page = 0;
+    do {
+        page = pages == kPagesPerBlock ? take_block() : take_run(pages, true);
+    } while (page == 0 && wait_for_busy(guard));
+    if (page == 0) return 0;
+    const bool stamped = begin_hand_out(page, pages);
+    guard.unlock();
+    hand_out(region, page, pages, kind, stamped);
     return page;
 }
 
 std::uint32_t SpanPool::take_large(Region& region, std::size_t bytes) {
     const std::size_t pages = (bytes + kPageBytes - 1) / kPageBytes;
+    Guard guard(lock_);
     std::uint32_t page = 0;
-    if (pages < kPagesPerBlock) {
-        page = take_run(static_cast<std::uint32_t>(pages), false);
-    } else {
-        page = take_blocks((pages + kPagesPerBlock - 1) / kPagesPerBlock);
-        const auto rest = static_cast<unsigned>(pages % kPagesPerBlock);
-        if (page != 0 && rest != 0) {  // what the last block has left is used for runs
-            const std::uint32_t last = block_of(page + static_cast<std::uint32_t>(pages));
-            claim(last, BlockState::paged);
-            blocks_[last].free_pages = ~run_mask(0, rest);
-            pages_.stamp_region(first_page(last) + rest, static_cast<std::uint32_t>(kPagesPerBlock) - rest, kNoRegion);
-            list_paged(last);
-        }
-    }
-    if (page != 0) hand_out(region, page, static_cast<std::uint32_t>(pages), SpanKind::large);
+    do {
+        page = take_large_pages(pages);
+    } while (page == 0 && wait_for_busy(guard));
+    if (page == 0) return 0;
+    const bool stamped = begin_hand_out(page, static_cast<std::uint32_t>(pages));
+    guard.unlock();
+    hand_out(region, page, static_cast<std::uint32_t>(pages), SpanKind::large, stamped);
     return page;
 }
 
-void SpanPool::hand_out(Region& region, std::uint32_t page, std::uint32_t pages, SpanKind kind) {
-    pages_.stamp_region(page, pages, region.index);
-    BlockInfo& block = blocks_[block_of(page)];
-    if (!block.stamped_whole || pages != kPagesPerBlock) {
-        pages_.stamp_span(page, pages);
-        block.stamped_whole = pages == kPagesPerBlock;
+std::uint32_t SpanPool::take_large_pages(std::size_t pages) {
+    if (pages < kPagesPerBlock) return take_run(static_cast<std::uint32_t>(pages), false);
+    const std::uint32_t page = take_blocks((pages + kPagesPerBlock - 1) / kPagesPerBlock);
+    const auto rest = static_cast<unsigned>(pages % kPagesPerBlock);
+    if (page != 0 && rest != 0) {  // what the last block has left is used for runs
+        const std::uint32_t last = block_of(page + static_cast<std::uint32_t>(pages));
+        claim(last, BlockState::paged);
+        blocks_[last].free_pages = ~run_mask(0, rest);
+        pages_.stamp_region(first_page(last) + rest, static_cast<std::uint32_t>(kPagesPerBlock) - rest, kNoRegion);
+        list_paged(last);
     }
+    return page;
+}
+
+/// The part of handing out that needs the lock. True when the pages name their span already.
+bool SpanPool::begin_hand_out(std::uint32_t page, std::uint32_t pages) {
+    used_pages_ += pages;
+    BlockInfo& block = blocks_[block_of(page)];
+    const bool whole = pages == kPagesPerBlock;
+    const bool stamped = block.stamped_whole && whole;
+    block.stamped_whole = whole;
+    return stamped;
+}
+
+void SpanPool::hand_out(Region& region, std::uint32_t page, std::uint32_t pages, SpanKind kind, bool stamped) {
+    pages_.stamp_region(page, pages, region.index);
+    if (!stamped) pages_.stamp_span(page, pages);
     Span& span = pages_.span(page);
     span = Span{};
-    span.generation = ++generation_;  // law [stale]: it changes here, where the span is handed out
+    span.generation = new_generation();  // law [stale]: it changes here, where the span is handed out
     span.pages = pages;
     span.kind = kind;
     pages_.append(kind == SpanKind::large ? region.large : pages == kPagesPerBlock ? region.blocks : region.runs, page);
     region.pages += pages;
-    used_pages_ += pages;
     unpoison(pages_.address_of(page), std::size_t{pages} * kPageBytes);
+}
+
+/// What the background has taken out for a moment comes before a refusal. False when there is nothing.
+bool SpanPool::wait_for_busy(Guard& guard) {
+    if (busy_.load(std::memory_order_relaxed) == 0) return false;  // raised and lowered with the lock held
+    guard.unlock();
+    while (busy_.load(std::memory_order_relaxed) != 0) ::sched_yield();
+    guard.lock();
+    return true;
 }
 
 std::uint32_t SpanPool::take_block() {
     while (released_ != nullptr) {  // the memory that was used last
         Region& region = *released_;
         if (!region.blocks.empty()) {
-            const std::uint32_t page = pages_.pop(region.blocks);
+            const std::uint32_t page = pop_released(region, region.blocks);
             if (region.spans() == 0) dissolve_one();
             return page;
         }
@@ -87,7 +118,7 @@ std::uint32_t SpanPool::take_block() {
         claim(block, BlockState::whole);
         return first_page(block);
     }
-    const std::uint32_t block = frontier_blocks(1);
+    const std::uint32_t block = fresh_blocks(1);
     if (block != 0) {
         claim(block, BlockState::whole);
         return first_page(block);
@@ -95,7 +126,7 @@ std::uint32_t SpanPool::take_block() {
     // At the limit: what stress modes hold back comes before a refusal.
     if (quarantine_first_ != nullptr) {
         const std::size_t cap = std::exchange(limits_.quarantine, 0);
-        consolidate();
+        work_off();
         limits_.quarantine = cap;
         return take_block();
     }
@@ -129,18 +160,18 @@ std::uint32_t SpanPool::take_run(std::uint32_t pages, bool aligned) {
 std::uint32_t SpanPool::take_blocks(std::size_t count) {
     std::uint32_t block = find_free_blocks(count);
     if (block == 0 && released_ != nullptr && free_blocks_ < count) {
-        consolidate();
+        work_off();
         block = find_free_blocks(count);
     }
-    if (block == 0) block = frontier_blocks(count);
+    if (block == 0) block = fresh_blocks(count);
     if (block == 0) {  // what stress modes hold back comes before a refusal
         const std::size_t cap = std::exchange(limits_.quarantine, 0);
-        consolidate();
+        work_off();
         limits_.quarantine = cap;
         block = find_free_blocks(count);
     }
-    if (block == 0 && make_room(count * kBlockBytes)) {
-        block = frontier_blocks(count);
+    if (block == 0 && make_room_now(count * kBlockBytes)) {
+        block = fresh_blocks(count);
         if (block == 0) block = find_free_blocks(count);  // of free ones, more are allowed now
     }
     if (block == 0) return 0;
@@ -167,7 +198,7 @@ std::uint32_t SpanPool::find_free_blocks(std::size_t count) {
     return 0;
 }
 
-std::uint32_t SpanPool::frontier_blocks(std::size_t count) {
+std::uint32_t SpanPool::fresh_blocks(std::size_t count) {
     if (frontier_ + count > memory_.blocks()) return 0;
     if (committed_bytes() + count * kBlockBytes > limits_.hard) return 0;
     if (!memory_.commit_blocks(frontier_ + count)) return 0;
@@ -181,13 +212,17 @@ void SpanPool::claim(std::uint32_t block, BlockState state) {
     BlockInfo& info = blocks_[block];
     if (info.state == BlockState::free) {
         unlink(info.resident ? free_resident_ : free_returned_, block);
-        --free_blocks_;
-        if (!info.resident) --returned_blocks_;
+        free_blocks_ -= 1;
+        if (!info.resident) returned_blocks_ -= 1;
+    }
+    if (state != BlockState::busy) {
+        if (info.ahead || !info.resident) grown_blocks_ += 1;
+        info.ahead = false;
     }
     if (!info.resident) {
         info.resident = true;
-        ++committed_blocks_;
-        peak_blocks_ = std::max(peak_blocks_, committed_blocks_);
+        committed_blocks_ += 1;
+        peak_blocks_ = std::max<std::size_t>(peak_blocks_, committed_blocks_);
     }
     if (state != BlockState::whole) info.stamped_whole = false;
     info.state = state;
@@ -196,17 +231,22 @@ void SpanPool::claim(std::uint32_t block, BlockState state) {
 // --- taking back -----------------------------------------------------------------------------------------------------
 
 void SpanPool::release(Region& region) {
-    used_pages_ -= region.pages;
     regions_.close(region, RegionState::pooled);
     if (region.spans() == 0) {
+        if (region.pages != 0) {
+            const Guard guard(lock_);
+            used_pages_ -= region.pages;
+        }
         region.pages = 0;
         regions_.recycle(region);
         return;
     }
     for (Region* merged = region.absorbed; merged != nullptr; merged = merged->next) {
         regions_.close(*merged, RegionState::pooled);
-        regions_.record(*merged).alias = 0;
+        regions_.unmerge(*merged);
     }
+    const Guard guard(lock_);
+    used_pages_ -= region.pages;
     if (limits_.quarantine == 0) {
         push_released(region);
         return;
@@ -225,16 +265,35 @@ void SpanPool::release(Region& region) {
 }
 
 void SpanPool::push_released(Region& region) {
+    released_pages_ += region.pages;
+    region.released_at = clock_;
+    region.previous = nullptr;
     region.next = released_;
+    (released_ != nullptr ? released_->previous : oldest_released_) = &region;
     released_ = &region;
+}
+
+std::uint32_t SpanPool::pop_released(Region& region, SpanList& list) {
+    const std::uint32_t page = pages_.pop(list);
+    region.pages -= pages_.span(page).pages;
+    released_pages_ -= pages_.span(page).pages;
+    return page;
+}
+
+void SpanPool::unlink_released(Region& region) {
+    released_pages_ -= region.pages;  // none
+    region.pages = 0;
+    (region.previous != nullptr ? region.previous->next : released_) = region.next;
+    (region.next != nullptr ? region.next->previous : oldest_released_) = region.previous;
 }
 
 void SpanPool::release_span(Region& region, std::uint32_t page) {
     const Span& span = pages_.span(page);
     region.pages -= span.pages;
-    used_pages_ -= span.pages;
     poison(pages_.address_of(page), std::size_t{span.pages} * kPageBytes);
-    return_pages(page, span.pages);
+    const Guard guard(lock_);
+    used_pages_ -= span.pages;
+    return_pages(page, span.pages, clock_);
 }
 
 bool SpanPool::dissolve_one() {
@@ -242,19 +301,25 @@ bool SpanPool::dissolve_one() {
     Region& region = *released_;
     for (SpanList* list : {&region.runs, &region.large, &region.blocks}) {
         if (list->empty()) continue;
-        const std::uint32_t page = pages_.pop(*list);
-        return_pages(page, pages_.span(page).pages);
+        const std::uint32_t page = pop_released(region, *list);
+        return_pages(page, pages_.span(page).pages, region.released_at);
         break;
     }
     if (region.spans() == 0) {
-        released_ = region.next;
-        region.pages = 0;
+        unlink_released(region);
         regions_.recycle(region);  // no page names it any more, nor what was merged into it
     }
     return true;
 }
 
 void SpanPool::consolidate() {
+    Guard guard(lock_);
+    do {
+        work_off();
+    } while (wait_for_busy(guard));
+}
+
+void SpanPool::work_off() {
     while (quarantine_first_ != nullptr && limits_.quarantine == 0) {
         Region& oldest = *quarantine_first_;
         quarantine_first_ = oldest.next;
@@ -265,83 +330,85 @@ void SpanPool::consolidate() {
     }
 }
 
-void SpanPool::return_pages(std::uint32_t page, std::uint32_t pages) {
+void SpanPool::return_pages(std::uint32_t page, std::uint32_t pages, std::uint32_t idle_since) {
     pages_.stamp_region(page, pages, kNoRegion);
     while (pages > 0) {
         const std::uint32_t block = block_of(page);
         const std::uint32_t here = std::min(pages, static_cast<std::uint32_t>(kPagesPerBlock - page % kPagesPerBlock));
         if (blocks_[block].state == BlockState::paged) {
-            return_run(page, here);
+            return_run(page, here, idle_since);
         } else {
-            return_block(block);
+            return_block(block, idle_since);
         }
         page += here;
         pages -= here;
     }
 }
 
-void SpanPool::return_run(std::uint32_t page, std::uint32_t pages) {
+void SpanPool::return_run(std::uint32_t page, std::uint32_t pages, std::uint32_t idle_since) {
     const std::uint32_t block = block_of(page);
     BlockInfo& info = blocks_[block];
     info.free_pages |= run_mask(page % kPagesPerBlock, pages);
     if (info.free_pages == ~std::uint64_t{0}) {
         unlist_paged(block);
-        return_block(block);
+        return_block(block, idle_since);
     } else {
         list_paged(block);
     }
 }
 
-void SpanPool::return_block(std::uint32_t block) {
+void SpanPool::return_block(std::uint32_t block, std::uint32_t idle_since) {
     BlockInfo& info = blocks_[block];
     info.state = BlockState::free;
+    info.idle_since = idle_since;
     link(info.resident ? free_resident_ : free_returned_, block);
-    ++free_blocks_;
+    free_blocks_ += 1;
+    if (!info.resident) returned_blocks_ += 1;
 }
 
 void SpanPool::prefault(std::size_t bytes) {
+    const Guard guard(lock_);
     for (std::size_t touched = 0; touched < bytes; touched += kBlockBytes) {
-        const std::uint32_t block = frontier_blocks(1);
+        const std::uint32_t block = fresh_blocks(1);
         if (block == 0) return;
         claim(block, BlockState::whole);
         char* const start = pages_.address_of(first_page(block));
         for (std::size_t at = 0; at < kBlockBytes; at += kPageBytes) static_cast<volatile char*>(start)[at] = 0;
-        return_block(block);
+        return_block(block, clock_);
     }
 }
 
 void SpanPool::prepare(std::size_t bytes) {
-    std::uint32_t taken = 0;  // a list, by BlockInfo::next
+    Region* const held = regions_.create(RegionTable::kOwnLineage, nullptr);
+    if (held == nullptr) return;
     for (std::size_t have = 0; have < bytes; have += kBlockBytes) {
-        const std::uint32_t page = take_block();
+        const std::uint32_t page = take(*held, kPagesPerBlock, SpanKind::movable);
         if (page == 0) break;
         char* const start = pages_.address_of(page);
-        unpoison(start, kBlockBytes);
         for (std::size_t at = 0; at < kBlockBytes; at += kPageBytes) static_cast<volatile char*>(start)[at] = 0;
-        blocks_[block_of(page)].next = taken;
-        taken = block_of(page);
     }
-    while (taken != 0) {
-        const std::uint32_t block = taken;
-        taken = blocks_[block].next;
-        pages_.stamp_region(first_page(block), kPagesPerBlock, kNoRegion);
-        return_block(block);
-    }
+    release(*held);  // what was released last is handed out first
 }
 
 bool SpanPool::make_room(std::size_t bytes) {
+    Guard guard(lock_);
+    bool room = false;
+    do {
+        room = make_room_now(bytes);
+    } while (!room && wait_for_busy(guard));
+    return room;
+}
+
+bool SpanPool::make_room_now(std::size_t bytes) {
     if (bytes > limits_.hard) return false;
     const std::uint64_t before = give_backs_;
     const Moment start = events_ != nullptr ? events_->now() : Moment{};
     while (committed_bytes() + bytes > limits_.hard && free_resident_ != 0) {
         const std::uint32_t block = free_resident_;
-        unlink(free_resident_, block);
-        blocks_[block].resident = false;
-        ++returned_blocks_;
-        --committed_blocks_;
-        ++give_backs_;
-        memory_.give_back(pages_.address_of(first_page(block)), kBlockBytes);
-        link(free_returned_, block);
+        if (!memory_.give_back(pages_.address_of(first_page(block)), kBlockBytes)) return false;
+        claim(block, BlockState::busy);
+        return_without_memory(block);
+        give_backs_ += 1;
     }
     if (events_ != nullptr && give_backs_ != before) {
         events_->memory(MemoryEvent::Change::returned, (give_backs_ - before) * kBlockBytes, start);
@@ -349,15 +416,27 @@ bool SpanPool::make_room(std::size_t bytes) {
     return committed_bytes() + bytes <= limits_.hard;
 }
 
+void SpanPool::return_without_memory(std::uint32_t block) {
+    blocks_[block].resident = false;
+    blocks_[block].ahead = false;
+    committed_blocks_ -= 1;
+    return_block(block, clock_);
+}
+
+std::size_t SpanPool::available_blocks() const {
+    const std::size_t allowed = (limits_.hard - std::min(limits_.hard, committed_bytes())) / kBlockBytes;
+    return free_blocks_ - returned_blocks_ + std::min(returned_blocks_ + memory_.blocks() - frontier_, allowed);
+}
+
 bool SpanPool::has_room(std::size_t bytes) {
     const std::size_t blocks = bytes / kBlockBytes + 2;
-    const auto available = [this] {
-        const std::size_t allowed = (limits_.hard - std::min(limits_.hard, committed_bytes())) / kBlockBytes;
-        return free_blocks_ - returned_blocks_ + std::min(returned_blocks_ + memory_.blocks() - frontier_, allowed);
-    };
-    if (available() < blocks) consolidate();
+    Guard guard(lock_);
+    if (available_blocks() < blocks) work_off();
+    while (available_blocks() < blocks && wait_for_busy(guard)) work_off();
+    if (available_blocks() < blocks) return false;
+    guard.unlock();
     // Where memory is committed in steps the system may refuse the next one: better now than in the middle.
-    return available() >= blocks && memory_.commit_blocks(std::min(frontier_ + blocks, memory_.blocks()));
+    return memory_.commit_blocks(std::min(frontier_ + blocks, memory_.blocks()));
 }
 
 // --- lists of blocks -------------------------------------------------------------------------------------------------

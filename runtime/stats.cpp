@@ -44,6 +44,7 @@ Bytes Stats::reserved_bytes() const { return heap_->memory.bytes(); }
 Bytes Stats::limit_bytes() const { return heap_->pool.limit_bytes(); }
 Bytes Stats::committed_bytes() const { return heap_->pool.committed_bytes(); }
 Bytes Stats::peak_committed_bytes() const { return heap_->pool.peak_committed_bytes(); }
+Bytes Stats::prefaulted_bytes() const { return heap_->pool.prefaulted_bytes(); }
 Bytes Stats::used_bytes() const { return heap_->pool.used_bytes(); }
 Bytes Stats::metadata_bytes() const { return heap_->chunks.bytes(); }
 

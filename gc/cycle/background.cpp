@@ -119,7 +119,7 @@ void Background::sweep_list(Region& region, SpanList& list, SpanList& sparse, Sp
         const MarkedSpan marked{span.live_bytes, std::uint64_t{span.pages} * kPageBytes,
                                 span.kind == SpanKind::movable && span.pins == 0 && span.held != cycle_.number};
         if (evacuate(marked, cycle_.heap.stress.move)) {
-            cycle_.candidates.push_back({page, {}});
+            cycle_.candidates.push_back({page, false, {}});
             span.candidate = static_cast<std::uint32_t>(cycle_.candidates.size());
             pages.append(sparse, page);
         } else {
@@ -140,9 +140,7 @@ void Background::list_slots() {
     for (const CycleRoot& root : roots_) {
         if (root.slot == nullptr) continue;
         const std::uint32_t candidate = cycle_.heap.pages.span_at(root.target).candidate;
-        if (candidate != 0) {
-            cycle_.candidates[candidate - 1].slots.push(cycle_.heap.chunks, {root.slot, root.generation});
-        }
+        list_slot(cycle_, candidate, {root.slot, root.generation});
         breathe_();
     }
     for (Region* const region : cycle_.set) {
@@ -167,9 +165,7 @@ void Background::list_span(std::uint32_t page, const Span& span, bool outward) {
             if (target == nullptr) return;
             const Span& to = heap.pages.span_at(target);
             const bool in_set = to.cycle == cycle_.number;
-            if (in_set && to.candidate != 0) {
-                cycle_.candidates[to.candidate - 1].slots.push(heap.chunks, {&slot, span.generation});
-            }
+            if (in_set) list_slot(cycle_, to.candidate, {&slot, span.generation});
             if (outward && (in_set ? to.destination != span.destination : may_point_inward(target, span.destination))) {
                 cycle_.outward.push(heap.chunks, {&slot, span.generation});
             }

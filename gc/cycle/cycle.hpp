@@ -27,6 +27,7 @@ struct CycleRoot {
 /// A span that is to be evacuated, and what points into it.
 struct Candidate {
     std::uint32_t page = 0;
+    bool popular = false;  ///< more slots than any slice could fix: it will be adopted
     detail::ChunkList<IncomingSlot> slots;
 };
 
@@ -54,9 +55,22 @@ struct Cycle {
     detail::ChunkList<CycleRoot> roots;
     detail::ChunkList<void*> handed;        ///< shades that the mutator has handed over
     std::vector<Candidate> candidates;
+    std::size_t most_slots = 0;  ///< that a slice can fix
     detail::ChunkList<IncomingSlot> outward;  ///< protocol P14: references that may point inward later
     CycleTotals totals;
 };
+
+/// A slot that points into a span that is to be evacuated. A field that is written again and again is listed again and again,
+/// until its span is too popular to move.
+inline void list_slot(Cycle& cycle, std::uint32_t candidate, const IncomingSlot& slot) {
+    if (candidate == 0) return;
+    Candidate& listed = cycle.candidates[candidate - 1];
+    if (listed.popular) return;
+    listed.slots.push(cycle.heap.chunks, slot);
+    if (listed.slots.size() <= cycle.most_slots) return;
+    listed.popular = true;
+    listed.slots.clear(cycle.heap.chunks);
+}
 
 /// When a slice must end. Asking costs a reading of the clock every few times.
 class Deadline {

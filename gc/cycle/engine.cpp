@@ -1,6 +1,7 @@
 #include "gc/cycle/engine.hpp"
 
 #include "gc/mark/marked_objects.hpp"
+#include "gc/policy/slice_policy.hpp"
 #include "gc/roots.hpp"
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
@@ -103,6 +104,7 @@ void Engine::begin(CollectionReason reason) {
     collection.start_generation = heap_.pool.generation();
     collection.candidates_known = false;
     cycle_.totals = {};
+    cycle_.most_slots = most_slots_fixed(heap_.options.pauses.max);
     for (Region* const region : cycle_.set) {
         cycle_.totals.before_bytes += region->pages * detail::kPageBytes;
         freeze(*region);
@@ -280,8 +282,7 @@ bool Engine::finish(bool may_destroy, bool in_poll) {
 }
 
 void Engine::note_slot(const IncomingSlot& slot, void* target) {
-    const std::uint32_t candidate = heap_.pages.span_at(target).candidate;
-    if (candidate != 0) cycle_.candidates[candidate - 1].slots.push(heap_.chunks, slot);
+    list_slot(cycle_, heap_.pages.span_at(target).candidate, slot);
 }
 
 /// Acquire: pairs with the collector's release once it has cleared the old marks of the span.

@@ -87,6 +87,7 @@ bool Settler::settle(Deadline& deadline, bool may_move, bool adopt_all) {
 std::chrono::nanoseconds Settler::needs() const {
     if (region_ < cycle_.set.size() || next_candidate_ == cycle_.candidates.size()) return {};
     const Candidate& next = cycle_.candidates[next_candidate_];
+    if (next.popular) return {};
     const auto cost = cost_of({cycle_.heap.pages.span(next.page).live_bytes, next.slots.size()});
     return cost <= cycle_.heap.options.pauses.max / 10 * 9 ? cost : std::chrono::nanoseconds(0);
 }

@@ -21,4 +21,9 @@ constexpr std::chrono::nanoseconds cost_of(const EvacuationCost& cost) {
                                   static_cast<double>(cost.slots) * kWorstNanosecondsPerSlotFixed));
 }
 
+/// Of one span, in a slice of so long.
+constexpr std::size_t most_slots_fixed(std::chrono::nanoseconds budget) {
+    return static_cast<std::size_t>(static_cast<double>(budget.count()) / kWorstNanosecondsPerSlotFixed) + 1;
+}
+
 }  // namespace perfloc::gc

@@ -102,7 +102,8 @@ struct SystemCalls {
     std::uint64_t give_back = 0;
     std::uint64_t advise = 0;
     std::uint64_t release = 0;
-    std::uint64_t total() const { return reserve + commit + give_back + advise + release; }
+    std::uint64_t populate = 0;  ///< pages backed ahead of the program
+    std::uint64_t total() const { return reserve + commit + give_back + advise + release + populate; }
 };
 
 /// The last full collection, in parts.
@@ -139,11 +140,12 @@ public:
 
     Bytes reserved_bytes() const;  ///< granted by the system
     Bytes limit_bytes() const;
-    Bytes committed_bytes() const;  ///< handed out since the last give-back, in blocks of 256 KiB
+    Bytes committed_bytes() const;  ///< handed out or backed ahead since the last give-back, in blocks of 256 KiB
     Bytes peak_committed_bytes() const;
-    Bytes used_bytes() const;      ///< in spans of open scopes
-    Bytes metadata_bytes() const;  ///< slots and cleanups recorded, and scratch memory
-    Bytes released_bytes() const;  ///< in O(1), at the ends of scopes
+    Bytes prefaulted_bytes() const;  ///< backed ahead of the program since the heap was made
+    Bytes used_bytes() const;        ///< in spans of open scopes
+    Bytes metadata_bytes() const;    ///< slots and cleanups recorded, and scratch memory
+    Bytes released_bytes() const;    ///< in O(1), at the ends of scopes
     Bytes promoted_bytes() const;
     std::uint64_t scopes_released() const;  ///< in O(1)
     std::uint64_t promotions() const;       ///< ends of scopes that had survivors copied out
