@@ -67,7 +67,11 @@ public:
     bool collect_until(std::chrono::steady_clock::time_point until) override {
         for (;;) {
             begin_what_is_due();
-            if (!engine_.active()) return true;
+            if (!engine_.active()) {
+                while (engine_.driver().serve_memory() && detail::Clock::now() < until) {
+                }
+                return true;
+            }
             const auto now = detail::Clock::now();
             if (now >= until) return false;
             const std::chrono::nanoseconds left = until - now;

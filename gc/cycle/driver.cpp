@@ -9,7 +9,13 @@ namespace perfloc::gc {
 
 using namespace std::chrono_literals;
 
-Driver::Driver(Cycle& cycle, bool wants_thread) : cycle_(cycle), code_([this] { body(); }) {
+namespace {
+
+constexpr std::chrono::nanoseconds kCollectAtOnce = 5ms;
+
+}  // namespace
+
+Driver::Driver(Cycle& cycle, bool wants_thread) : cycle_(cycle), memory_(cycle.heap), code_([this] { body(); }) {
     if (!wants_thread) return;
     try {
         thread_ = std::thread([this] { thread_main(); });
@@ -54,24 +60,27 @@ void Driver::breathe() {
 }
 
 void Driver::thread_main() {
+    detail::EventBus::this_thread_collects();
     std::unique_lock lock(sleeping_);
     while (!stop_thread_) {
-        if (!is_collectors(cycle_.phase.now())) {
-            turn_.wait(lock);
-            continue;
-        }
         lock.unlock();
-        {
-            const std::lock_guard guard(running_);
-            if (is_collectors(cycle_.phase.now())) {
-                deadline_ = UINT64_MAX;
-                code_.resume();
-            }
-        }
-        while (yield_.load(std::memory_order_relaxed)) std::this_thread::yield();
+        collect_a_while();
+        const std::chrono::nanoseconds rest = memory_.work(detail::Clock::now());
         lock.lock();
         turn_.notify_all();
+        if (!stop_thread_ && !is_collectors(cycle_.phase.now()) && rest.count() > 0) turn_.wait_for(lock, rest);
     }
+}
+
+/// As long as memory may be left alone.
+void Driver::collect_a_while() {
+    if (!is_collectors(cycle_.phase.now())) return;
+    {
+        const std::lock_guard guard(running_);
+        deadline_ = detail::TickClock::now() + detail::TickClock::ticks(kCollectAtOnce);
+        if (is_collectors(cycle_.phase.now())) code_.resume();
+    }
+    while (yield_.load(std::memory_order_relaxed)) std::this_thread::yield();
 }
 
 void Driver::wake() {
@@ -95,5 +104,7 @@ void Driver::wait(const Deadline& deadline) {
         turn_.wait_for(lock, std::min<std::chrono::nanoseconds>(deadline.left(), 1ms));
     }
 }
+
+bool Driver::serve_memory() { return !has_thread() && memory_.work(detail::Clock::now()).count() == 0; }
 
 }  // namespace perfloc::gc

@@ -2,6 +2,7 @@
 
 #include "gc/cycle/coroutine.hpp"
 #include "gc/cycle/cycle.hpp"
+#include "gc/memory/memory_service.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -11,7 +12,8 @@
 namespace perfloc::gc {
 
 /// Who runs the collector's code: a thread of its own, or the mutator in slices, or both in turn (the mutator assists). The
-/// code is one coroutine; whoever holds `running_` may resume it.
+/// code is one coroutine; whoever holds `running_` may resume it. The thread also keeps memory ahead of the program and gives
+/// it back (MemoryService), between pieces of collecting.
 class Driver {
 public:
     /// With a thread where `wants_thread` and the system gives one.
@@ -28,13 +30,17 @@ public:
     void run_here(const Deadline& deadline);
     /// Waits until it is the mutator's turn, or until the deadline. Without a thread: runs it here.
     void wait(const Deadline& deadline);
+    /// Without a thread: a piece of what the thread would do for memory. True when there is more.
+    bool serve_memory();
 
 private:
     void body();
     void thread_main();
+    void collect_a_while();
     void breathe();
 
     Cycle& cycle_;
+    MemoryService memory_;
     Coroutine code_;
     std::mutex running_;
     std::atomic<bool> yield_{false};      ///< somebody else wants to run the code
