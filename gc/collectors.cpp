@@ -127,7 +127,10 @@ public:
         return false;
     }
 
-    VerifyReport verify() const override { return Verifier(heap_).run(); }
+    VerifyReport verify() override {
+        const auto held = engine_.driver().hold();
+        return Verifier(heap_).run();
+    }
 
 private:
 #ifdef NDEBUG
@@ -293,7 +296,7 @@ private:
         if (std::has_single_bit(polls_)) verify();
     }
 
-    void verify_if_asked(const char* when) const {
+    void verify_if_asked(const char* when) {
         if (!heap_.stress.verify) return;
         const VerifyReport verdict = verify();
         PERFLOC_CHECK(verdict.ok(), "{}: {}", when, verdict.violations.front());

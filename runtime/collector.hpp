@@ -47,7 +47,7 @@ public:
     virtual void collect_full() = 0;
     /// At a safepoint: whatever is due, within the budget. True if objects may have moved or died.
     virtual bool safepoint() = 0;
-    virtual VerifyReport verify() const = 0;
+    virtual VerifyReport verify() = 0;
     /// The phase of the collection beside the program, by name.
     virtual std::string_view phase() const noexcept = 0;
 };

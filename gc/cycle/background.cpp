@@ -102,32 +102,32 @@ void Background::sweep() {
     }
 }
 
+/// Every span of the region is in one of its lists whenever others may look. Those that stay go once round.
 void Background::sweep_list(Region& region, SpanList& list, SpanList& sparse, SpanList& freed) {
     detail::PageTable& pages = cycle_.heap.pages;
-    SpanList stay;
-    while (!list.empty()) {
+    for (std::uint32_t left = list.count; left != 0; --left) {
         const std::uint32_t page = pages.pop(list);
         Span& span = pages.span(page);
         if (span.kind == SpanKind::large && span.live_bytes != 0) span.live_bytes = span.top_bytes;
         if (span.live_bytes == 0) {
             pages.append(freed, page);
-            breathe_();
-            continue;
-        }
-        if (span.destination == 0) span.destination = region.fallback;
-        uniform_ = uniform_ && span.destination == cycle_.set.front()->fallback;
-        const MarkedSpan marked{span.live_bytes, std::uint64_t{span.pages} * kPageBytes,
-                                span.kind == SpanKind::movable && span.pins == 0 && span.held != cycle_.number};
-        if (evacuate(marked, cycle_.heap.stress.move)) {
+        } else if (is_sparse(region, span)) {
             cycle_.candidates.push_back({page, false, {}});
             span.candidate = static_cast<std::uint32_t>(cycle_.candidates.size());
             pages.append(sparse, page);
         } else {
-            pages.append(stay, page);
+            pages.append(list, page);
         }
         breathe_();
     }
-    list = stay;
+}
+
+bool Background::is_sparse(const Region& region, Span& span) {
+    if (span.destination == 0) span.destination = region.fallback;
+    uniform_ = uniform_ && span.destination == cycle_.set.front()->fallback;
+    const MarkedSpan marked{span.live_bytes, std::uint64_t{span.pages} * kPageBytes,
+                            span.kind == SpanKind::movable && span.pins == 0 && span.held != cycle_.number};
+    return evacuate(marked, cycle_.heap.stress.move);
 }
 
 // --- slots -----------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ private:
     void drain(Marker& marker);
     void sweep();
     void sweep_list(Region& region, detail::SpanList& list, detail::SpanList& sparse, detail::SpanList& freed);
+    bool is_sparse(const Region& region, detail::Span& span);
     void list_slots();
     void list_span(std::uint32_t page, const detail::Span& span, bool adopted);
     bool may_point_inward(const void* target, std::uint32_t destination) const;

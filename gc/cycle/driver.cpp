@@ -89,12 +89,19 @@ void Driver::wake() {
     turn_.notify_all();
 }
 
-void Driver::run_here(const Deadline& deadline) {
+std::unique_lock<std::mutex> Driver::hold() {
     yield_.store(true, std::memory_order_relaxed);
-    const std::lock_guard guard(running_);
+    std::unique_lock held(running_);
     yield_.store(false, std::memory_order_relaxed);
+    return held;
+}
+
+void Driver::run_here(const Deadline& deadline) {
+    const auto held = hold();
     deadline_ = deadline.ticks();
-    while (is_collectors(cycle_.phase.now()) && !deadline.passed_now()) code_.resume();
+    do {  // a piece of work at least, however short the time is: law [progress]
+        if (is_collectors(cycle_.phase.now())) code_.resume();
+    } while (is_collectors(cycle_.phase.now()) && !deadline.passed_now());
 }
 
 void Driver::wait(const Deadline& deadline) {

@@ -28,6 +28,8 @@ public:
     /// Runs the collector's code here until the deadline, or until it is the mutator's turn. Where the thread is running it,
     /// that yields after its piece of work.
     void run_here(const Deadline& deadline);
+    /// While the result lives, the collector's code stands still between two pieces of work.
+    std::unique_lock<std::mutex> hold();
     /// Waits until it is the mutator's turn, or until the deadline. Without a thread: runs it here.
     void wait(const Deadline& deadline);
     /// Without a thread: a piece of what the thread would do for memory. True when there is more.

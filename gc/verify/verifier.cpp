@@ -128,7 +128,9 @@ void Verifier::check_reference(Region& region, const Where& parent, std::size_t 
     // Protocol P3: what ended inside another ended scope is collected first, or with it.
     const auto condemned = detail::RegionState::condemned;
     if (heap_.regions.state(index) == condemned && heap_.regions.state(region) == condemned) return;
-    if (detail::key_encloses(heap_.regions.record(index).key, heap_.regions.record(region).key)) return;
+    const bool ended = heap_.regions.state(region) == condemned;  // what it refers to outward was never recorded
+    const std::uint64_t own = ended ? region.ended_key : heap_.regions.record(region).key;
+    if (detail::key_encloses(heap_.regions.record(index).key, own)) return;
     if (!recorded_.contains(record_key(&slot, index))) {
         violation(fmt::format("law [remset]: {} goes from scope \"{}\" into scope \"{}\" and is not recorded",
                               describe(parent, offset, target), detail::LabelTable::name(region.label),

@@ -229,6 +229,7 @@ TEST_CASE("a collection of the whole heap says why") {
                 if (i % 1000 == 0) poll();
             }
         }
+        bench.heap.remove_listener(recorder);
         std::set<CollectionReason> all;
         for (const CollectionBegunEvent& event : recorder.begun) all.insert(event.reason);
         return all;

@@ -3,6 +3,7 @@
 #include "api/objects.hpp"
 #include "gc/inspect.hpp"
 
+#include <chrono>
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -109,6 +110,7 @@ TEST_CASE("a kept scope of any size merges, with destructors, handles and what o
         CHECK(bench.heap.verify().ok());
         CHECK(objects::length(in_outer->left) == 30'000);
     }
+    bench.me.collect_until(std::chrono::steady_clock::now() + std::chrono::minutes(1));
     CHECK(log == std::vector<int>{2, 1, 0});
     CHECK(objects::length(handle.get()) == 30'000);
     CHECK(outermost->left == handle->left);

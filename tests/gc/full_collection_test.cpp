@@ -96,7 +96,7 @@ TEST_CASE("without a collector nothing is ever collected by itself") {
     CHECK(make<Node>() != nullptr);
 }
 
-TEST_CASE("under hinted a poll collects the whole heap only above the soft limit") {
+TEST_CASE("under hinted a poll collects the whole heap in one pause only near the limit") {
     Options options = objects::small();
     options.soft_limit = 8_MiB;
     options.limit = 32_MiB;
@@ -104,8 +104,8 @@ TEST_CASE("under hinted a poll collects the whole heap only above the soft limit
     Mutator me(heap);
     CHECK(collections_while_growing(heap, me, 7_MiB).empty());
     const std::vector<Growth> all = collections_while_growing(heap, me, 40_MiB);
-    CHECK(all.size() >= 4);
-    for (const Growth& growth : all) CHECK(growth.to > 8_MiB);
+    for (const Growth& growth : all) CHECK(growth.to > 30_MiB);
+    CHECK(heap.stats().scope_collections() + all.size() > 0);
 }
 
 TEST_CASE("objects stay in their scopes, which end as ever after a full collection") {

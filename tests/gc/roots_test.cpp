@@ -3,6 +3,7 @@
 #include "api/objects.hpp"
 #include "gc/inspect.hpp"
 
+#include <chrono>
 #include <stdexcept>
 
 using namespace perfloc;
@@ -34,7 +35,7 @@ struct Bench {
 
     void nothing_survives(DetachedScope& target) {
         REQUIRE(heap.verify().ok());
-        const ScopeReport report = target.end();
+        const ScopeReport report = target.end_and_wait(std::chrono::minutes(1));
         CHECK(report.promoted_bytes == 0);
         CHECK(report.released_bytes == report.allocated_bytes);
         CHECK(heap.verify().ok());

@@ -105,7 +105,7 @@ void refuse_advice(int error) {
 }  // namespace
 
 TEST_CASE("what a scope of 512 MiB used goes back to the system once it has been idle for long enough") {
-    Heap heap({.reserve = 2_GiB, .limit = 1_GiB});
+    Heap heap({.reserve = 2_GiB, .limit = 1_GiB, .collector_thread = false});
     Mutator me(heap);
     Served served(inspect::core());
     const std::size_t before = support::resident_bytes();
@@ -137,7 +137,7 @@ TEST_CASE("what a scope of 512 MiB used goes back to the system once it has been
 }
 
 TEST_CASE("one large object that died goes back in pieces") {
-    Heap heap({.reserve = 1_GiB, .limit = 512_MiB, .return_after = 100ms});
+    Heap heap({.reserve = 1_GiB, .limit = 512_MiB, .collector_thread = false, .return_after = 100ms});
     Mutator me(heap);
     Served served(inspect::core());
     {
@@ -154,7 +154,7 @@ TEST_CASE("one large object that died goes back in pieces") {
 }
 
 TEST_CASE("memory that is used again before its time is not given back, and a reserve stays in any case") {
-    Heap heap({.reserve = 1_GiB, .limit = 512_MiB, .return_after = 400ms});
+    Heap heap({.reserve = 1_GiB, .limit = 512_MiB, .collector_thread = false, .return_after = 400ms});
     Mutator me(heap);
     Served served(inspect::core());
     const Stats stats = heap.stats();
@@ -186,7 +186,7 @@ TEST_CASE("memory that is used again before its time is not given back, and a re
 }
 
 TEST_CASE("a caller that was away for long does not make idle memory old") {
-    Heap heap({.reserve = 1_GiB, .limit = 512_MiB});
+    Heap heap({.reserve = 1_GiB, .limit = 512_MiB, .collector_thread = false});
     Mutator me(heap);
     Served served(inspect::core());
     {
@@ -200,7 +200,7 @@ TEST_CASE("a caller that was away for long does not make idle memory old") {
 }
 
 TEST_CASE("a heap that does not grow gets nothing ahead, one that grows gets its next blocks, within the limit") {
-    Heap heap({.reserve = 1_GiB, .limit = 64_MiB});
+    Heap heap({.reserve = 1_GiB, .limit = 64_MiB, .collector_thread = false});
     Mutator me(heap);
     Served served(inspect::core());
     const Stats stats = heap.stats();
@@ -235,7 +235,7 @@ TEST_CASE("a heap that does not grow gets nothing ahead, one that grows gets its
 }
 
 TEST_CASE("what was kept ahead goes back when the heap has stopped growing") {
-    Heap heap({.reserve = 1_GiB, .limit = 512_MiB});
+    Heap heap({.reserve = 1_GiB, .limit = 512_MiB, .collector_thread = false});
     Mutator me(heap);
     Served served(inspect::core());
     Scope scope{"growing"};
@@ -250,7 +250,7 @@ TEST_CASE("what was kept ahead goes back when the heap has stopped growing") {
 }
 
 TEST_CASE("blocks ahead serve a large object at the limit") {
-    Heap heap({.reserve = 1_GiB, .limit = 64_MiB});
+    Heap heap({.reserve = 1_GiB, .limit = 64_MiB, .collector_thread = false});
     Mutator me(heap);
     Served served(inspect::core());
     Scope scope{"growing"};
@@ -263,7 +263,7 @@ TEST_CASE("blocks ahead serve a large object at the limit") {
 }
 
 TEST_CASE("in steps, the accessible prefix grows ahead of the program too") {
-    Heap heap({.reserve = 1_GiB, .limit = 512_MiB, .commit = Commit::in_steps});
+    Heap heap({.reserve = 1_GiB, .limit = 512_MiB, .collector_thread = false, .commit = Commit::in_steps});
     Mutator me(heap);
     Served served(inspect::core());
     Scope scope{"growing"};
@@ -278,7 +278,7 @@ TEST_CASE("in steps, the accessible prefix grows ahead of the program too") {
 }
 
 TEST_CASE("a growing heap whose service runs beside it has few page faults of its own") {
-    Heap heap({.reserve = 4_GiB, .limit = 1_GiB});
+    Heap heap({.reserve = 4_GiB, .limit = 1_GiB, .collector_thread = false});
     Mutator me(heap);
     Scope scope{"growing"};
     const Background background(inspect::core());
@@ -304,7 +304,7 @@ TEST_CASE("a system that refuses to back or take back memory leaves the heap usa
     const int refusal = GENERATE(EPERM, ENOMEM, EINVAL);
     INFO("refused with " << refusal);
     const death::Child child = death::run([refusal] {
-        Heap heap({.reserve = 1_GiB, .limit = 256_MiB, .return_after = 100ms});
+        Heap heap({.reserve = 1_GiB, .limit = 256_MiB, .collector_thread = false, .return_after = 100ms});
         Mutator me(heap);
         Served served(inspect::core());
         const Stats stats = heap.stats();
@@ -337,7 +337,7 @@ TEST_CASE("a system that refuses to back or take back memory leaves the heap usa
 }
 
 TEST_CASE("scopes begin and end while the service works") {
-    Heap heap({.reserve = 1_GiB, .limit = 256_MiB, .return_after = 1ms});
+    Heap heap({.reserve = 1_GiB, .limit = 256_MiB, .collector_thread = false, .return_after = 1ms});
     Mutator me(heap);
     {
         const Background background(inspect::core());
