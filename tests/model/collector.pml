@@ -1,7 +1,5 @@
 /* The collector: marks and sweeps the set, and looks at nothing else. */
 
-#define marked_now(o) (has(mark, o))
-
 inline mark_object(o) {
     mark = mark | bit(o);
     grey = grey | bit(o);
@@ -13,9 +11,15 @@ inline mark_object(o) {
 
 active proctype Collector() {
     byte o, target;
+    bool asks;
 end:
     do
-    :: atomic { stage == Marking && grey != 0 -> pick(o, grey); grey = grey & ~bit(o); target = field[o] };
+    :: atomic { stage == Marking && grey != 0 ->
+            pick(o, grey);
+            assert(where[o] < Pool);  /* law [park] */
+            grey = grey & ~bit(o);
+            target = field[o]
+        };
         atomic {
             if
             :: target != Nil && has(set, target) && !has(mark, target) -> mark_object(target)
@@ -39,8 +43,14 @@ end:
 #ifdef BREAK_P11
             :: else -> stage = Sweeping
 #else
-            :: else -> stage = Finishing
+            :: else -> asks = true  /* the lock of the list is released here */
 #endif
+            fi
+        };
+        atomic {
+            if
+            :: asks -> stage = Finishing; asks = false
+            :: else
             fi
         }
     :: atomic { stage == Sweeping ->
@@ -58,6 +68,7 @@ end:
         do
         :: o < Objects ->
             atomic {
+                assert(!has(mark, o) || where[o] < Pool);  /* law [park] */
                 target = field[o];
                 if
                 :: has(mark, o) && target != Nil ->

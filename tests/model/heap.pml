@@ -71,6 +71,9 @@ short expected;         /* what a collection that nothing disturbs marks; 0: it 
 short under_pressure;   /* the open regions that are collected */
 bool next_in_poll;      /* the next start waits for a poll: raw pointers may reach into what waits */
 
+#ifdef BREAK_DESTINATION
+short to_inner;
+#endif
 byte operations;
 short seen;             /* scratch, 0 between steps */
 

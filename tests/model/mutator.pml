@@ -111,19 +111,32 @@ inline begin_inner() {
 #endif
 }
 
-/* What slots of a released scope name may be held by raw pointers only, so slots that are still to be walked stay. */
+/* A raw pointer that was loaded from a detached scope outlives it, and what it names may have been named by a slot of
+ * that scope only: such slots stay until they are walked (law [park]). One that was loaded in a lexical scope dies with
+ * it; what was stored since then is shaded by record(). */
 inline release_inner() {
     unreached(bit(d));
     assert(handle != d && weak != d);
 #ifdef BREAK_DESTINATION
-    unreached((where[x] == Inner -> bit(x) : 0) | (where[y] == Inner -> bit(y) : 0));
+    c_code { now.seen = reach(); };
+    i = x;
+    do
+    :: i <= y ->
+        if
+        :: where[i] == Inner -> assert(!has(seen, i))
+        :: else
+        fi;
+        i++
+    :: else -> break
+    od;
+    seen = 0;
 #endif
 #ifdef BREAK_P20
     hand_out(d);
 #endif
     if
     :: (state[Ended] == Waiting && has(incoming[Ended], d)) || (state[Outer] == Waiting && has(incoming[Outer], d)) || has(to_walk, d) ->
-#if !defined BREAK_PARK
+#if defined DETACHED && !defined BREAK_PARK
         where[d] = Parked
 #else
         where[d] = Pool
@@ -187,6 +200,12 @@ inline promote() {
         fi
     :: else ->
         where[dc] = target;
+#ifdef BREAK_P15_REFERRER
+        if  /* it dies with the region that it was copied into */
+        :: target == Ended && stage != Idle -> set = set | bit(dc)
+        :: else
+        fi;
+#endif
         i = 1;
         do
         :: i < Objects ->
@@ -298,6 +317,12 @@ inline end_outer() {
     fi
 }
 
+#ifdef BREAK_DESTINATION
+#define may_end_inner (stage == Idle && state[Ended] == Gone && incoming[Inner] == 0)  /* a plain release */
+#else
+#define may_end_inner true
+#endif
+
 #define disturb operations++; expected = -1
 
 /* The write barrier: the old value is shaded, the new one recorded, and stored. It answers no handshake (P10). */
@@ -352,7 +377,7 @@ end:
 #endif
 #ifdef INNER
         :: atomic { state[Inner] == Gone && where[d] == Pool -> disturb; begin_inner() }
-        :: atomic { is_open(Inner) && where[dc] == Pool -> disturb; d_step { end_inner() } }
+        :: atomic { is_open(Inner) && where[dc] == Pool && may_end_inner -> disturb; d_step { end_inner() } }
 #endif
         :: atomic { is_open(Outer) && !small_is_lexical_in_outer -> disturb; d_step { end_outer() } }
 #ifdef PRESSURE

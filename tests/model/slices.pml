@@ -1,11 +1,6 @@
 /* The mutator's part of a collection: slices at its handshake points and polls. */
 
-#ifdef BREAK_DESTINATION
-short to_inner, marked_to_inner;
-#define destination(o) (has(marked_to_outer, o) -> Outer : (has(marked_to_inner, o) && is_open(Inner) -> Inner : Root))
-#else
 #define destination(o) (has(marked_to_outer, o) -> Outer : Root)
-#endif
 
 inline forget_scratch() { i = 0; target = 0 }
 
@@ -82,7 +77,7 @@ inline walk() {
         :: (where[i] < Pool || where[i] == Parked) && target != Nil && has(set, target) ->
             if
 #ifdef BREAK_DESTINATION
-            :: where[i] == Inner -> to_inner = to_inner | bit(target)
+            :: where[i] == Inner -> to_inner = to_inner | bit(target); to_outer = to_outer | bit(target)
 #endif
             :: where[target] == Ended && is_open(Outer) && (where[i] == Outer || (where[i] == Inner && inner_in_outer)) ->
                 to_outer = to_outer | bit(target)
@@ -108,9 +103,6 @@ inline walk() {
         mark = to_root;
         grey = to_root;
         group = 0;
-#ifdef BREAK_DESTINATION
-        marked_to_inner = to_inner & ~to_root & ~to_outer;
-#endif
         stage = Marking
     :: else
     fi;
@@ -174,6 +166,12 @@ inline flip(o, to) {
     to = where[o];
 #else
     to = destination(o);
+#ifdef BREAK_DESTINATION
+    if
+    :: has(to_inner, o) && is_open(Inner) -> to = Inner; candidates = candidates | bit(o)
+    :: else
+    fi;
+#endif
     if
 #ifndef BREAK_P15
 #ifdef BREAK_FLIP_LOOKS

@@ -53,7 +53,11 @@ inline set_up() {
 #endif
             if
             :: field[d] = Nil
-            :: field[d] = x
+            :: field[d] = x;
+#ifdef BREAK_DESTINATION
+                field[g] = Nil; field[e] = Nil; field[y] = e;  /* x was loaded from a slot that was then cleared */
+                raw = x; raw_scope = Outer; kept = bit(x)
+#endif
             fi
         fi;
 #endif
