@@ -88,6 +88,7 @@ struct Region : RegionHot {
     std::uint64_t root_lineage = 0;       ///< of the roots found so far; all ones: several
     std::uint64_t ended_key = 0;          ///< its record's key until it was condemned
     std::uint64_t received_poll = 0;      ///< the poll after which survivors of another lineage came here
+    bool receives = false;                ///< ... or may still come
     bool start_in_poll = false;           ///< its collection begins in a poll only
 
     bool detached = false;

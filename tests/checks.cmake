@@ -29,6 +29,31 @@ foreach(check layering laws)
   add_test(NAME "${check} finds what is wrong" COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${check}/self_test)
 endforeach()
 
+# The protocol of a collection beside the program, in each variant of the model; and what goes wrong where one of its
+# rules is left out: "<variant>/<rule>", with the number of operations where a trace needs more. Once is enough: nothing
+# of it depends on how perfloc is built.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT PERFLOC_SANITIZE AND NOT PERFLOC_COVERAGE)
+  set(searches)
+  foreach(variant slots handles small detached pressure pressure_small all)
+    list(APPEND searches ${variant}/none)
+  endforeach()
+  foreach(rule P1 P2 P3 P7 P8 P10 P11 P13 P14 P14_KEY P16 P18 P21 HANDED LISTED OWN_SPAN FLIP_LOOKS WAITING_SHADED)
+    list(APPEND searches slots/${rule})
+  endforeach()
+  foreach(rule P9 P12 P12_SHADE P15 P17 WEAK_FIXED)
+    list(APPEND searches handles/${rule})
+  endforeach()
+  foreach(rule DESTINATION P15_REFERRER/3 ROOTS_SHADE/3 FIXED_RECORDED/3)
+    list(APPEND searches small/${rule})
+  endforeach()
+  list(APPEND searches all/P22/3 detached/P20 detached/PARK pressure/P6 pressure/P6_POLL)
+  foreach(search IN LISTS searches)
+    string(REPLACE "/" ";" arguments ${search})
+    add_test(NAME "model ${search}" COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/model/run ${arguments})
+    set_tests_properties("model ${search}" PROPERTIES TIMEOUT 300)
+  endforeach()
+endif()
+
 # Each of these must fail to compile, with a message that says what to do.
 set(compile_flags -std=c++20 -I${PROJECT_SOURCE_DIR}/include)
 foreach(dir IN LISTS Boost_INCLUDE_DIRS)

@@ -27,7 +27,8 @@ void Engine::condemn(Region& ended, Region& enclosing) {
     detail::RegionRecord& record = heap_.regions.record(ended);
     const std::uint8_t looked_at = record.looked_at;
     ended.ended_key = record.key;
-    ended.start_in_poll = looked_at != 0 || ended.received_poll == heap_.collection.polls;
+    // Raw pointers to what it has been given from another lineage may have been obtained outside of it.
+    ended.start_in_poll = looked_at != 0 || ended.received_poll == heap_.collection.polls || ended.receives;
     heap_.regions.close(ended, RegionState::condemned);
     record.looked_at = looked_at;
     ended.enclosing = &enclosing;

@@ -48,7 +48,10 @@ bool Follow::step(Deadline& deadline) {
         if (cycle_.pressure && !free_open(region, deadline)) return false;
     }
     for (Region* const region : cycle_.set) done(*region);
-    for (Region* const destination : cycle_.destinations) --destination->pending;
+    for (Region* const destination : cycle_.destinations) {
+        --destination->pending;
+        if (std::exchange(destination->receives, false)) destination->received_poll = cycle_.heap.collection.polls;
+    }
     cycle_.destinations.clear();
     return true;
 }

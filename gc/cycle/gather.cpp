@@ -89,7 +89,7 @@ Region& Gather::destination_for(Region& owner, Region& region) {
     if (&owner == heap.root || heap.regions.state(owner) == detail::RegionState::parked) return *heap.root;
     Region* meet = &outside_set(heap, *region.enclosing);
     if (key_of(owner) >> 32 != key_of(*meet) >> 32) {
-        owner.received_poll = heap.collection.polls;
+        owner.receives = true;
         owner.attention |= detail::kPending;
         return owner;
     }

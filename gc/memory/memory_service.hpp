@@ -30,7 +30,6 @@ public:
     bool behind() const;
 
 private:
-    static constexpr std::size_t kMostAheadBlocks = (std::size_t{64} << 20) / detail::kBlockBytes;
     static constexpr std::size_t kAheadPiece = (std::size_t{2} << 20) / detail::kBlockBytes;
     static constexpr std::size_t kReturnPiece = (std::size_t{8} << 20) / detail::kBlockBytes;
     static constexpr std::uint32_t kDissolvedPages = 1024;

@@ -21,6 +21,11 @@ constexpr std::size_t next_demand(std::size_t demand, std::uint64_t taken, std::
     return std::max<std::size_t>(faded, static_cast<std::size_t>((taken + whole - 1) / whole));
 }
 
+/// At most so many bytes wait for the program: an eighth of what it uses, so that a small heap stays small.
+constexpr std::size_t most_ahead(std::size_t used_bytes) {
+    return std::clamp<std::size_t>(used_bytes / 8, std::size_t{256} << 10, std::size_t{64} << 20);
+}
+
 /// Blocks with memory that should wait for the program: twice what it takes a period, at most `most`; none for a heap
 /// that does not grow.
 constexpr std::size_t blocks_ahead(std::size_t demand, std::size_t most) {
