@@ -213,11 +213,11 @@ TEST_CASE("a heap that does not grow gets nothing ahead, one that grows gets its
     fill(2_MiB);
     CHECK(served.service.behind());
     served.pass(1ms, 1ms);
-    CHECK(stats.prefaulted_bytes() >= 2 * 2_MiB);
+    CHECK(stats.prefaulted_bytes() >= kBlockBytes);  // an eighth of what is used, and a block at least
     CHECK(stats.prefaulted_bytes() <= 8_MiB);
     const std::size_t committed = stats.committed_bytes();
     CHECK(committed >= stats.used_bytes() + stats.prefaulted_bytes() - kBlockBytes);
-    fill(4_MiB);  // out of what is ahead
+    fill(kBlockBytes / 2);  // out of what is ahead
     CHECK(stats.committed_bytes() == committed);
 
     // To the limit: what is ahead is part of it, and of use up to the last block.
@@ -243,7 +243,7 @@ TEST_CASE("what was kept ahead goes back when the heap has stopped growing") {
         fill(16_MiB);
         served.pass(10ms, 10ms);
     }
-    CHECK(inspect::core().pool.idle_blocks() * kBlockBytes >= 30_MiB);
+    CHECK(inspect::core().pool.idle_blocks() * kBlockBytes >= 18_MiB);
     served.pass(5s);
     CHECK(inspect::core().pool.idle_blocks() * kBlockBytes <= heap.stats().used_bytes() / 8 + kBlockBytes);
     CHECK(heap.verify().ok());
@@ -256,7 +256,7 @@ TEST_CASE("blocks ahead serve a large object at the limit") {
     Scope scope{"growing"};
     fill(8_MiB);
     served.pass(1ms, 1ms);
-    REQUIRE(heap.stats().prefaulted_bytes() >= 16_MiB);
+    REQUIRE(heap.stats().prefaulted_bytes() >= 1_MiB);
     make_raw_array<char>(50_MiB);  // more than is left beside what is ahead
     CHECK(heap.stats().committed_bytes() <= 64_MiB);
     CHECK(heap.verify().ok());
