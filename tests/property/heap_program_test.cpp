@@ -79,7 +79,7 @@ void round(const Setting& setting, std::uint64_t seed, Census& census) {
     if (result.is<rc::detail::SuccessResult>()) return;
     std::ostringstream message;
     rc::detail::printResultMessage(result, message);
-    FAIL(fmt::format("RC_PARAMS=\"seed={}\": {}", seed, message.str()));
+    FAIL_CHECK(fmt::format("RC_PARAMS=\"seed={}\": {}", seed, message.str()));
 }
 
 /// Runs so many operations, in the settings in turn.
