@@ -15,6 +15,17 @@ enum class BarrierMode : std::uint8_t {
     settling,  ///< the living are known; they are being moved or handed over
 };
 
+/// Since the heap was made.
+struct CollectionCounts {
+    std::uint64_t cycles = 0;
+    std::uint64_t pressure_cycles = 0;  ///< of those, of open scopes
+    std::uint64_t condemned = 0;        ///< regions that ended
+    std::uint64_t condemned_waiting = 0;  ///< of those, while a collection went on
+    std::uint64_t condemned_in_set = 0;   ///< ... that looked at them
+    std::uint64_t spans_adopted = 0;
+    std::uint64_t spans_evacuated = 0;
+};
+
 struct CollectionState {
     BarrierMode mode = BarrierMode::idle;
     std::uint32_t waiting = 0;           ///< ended regions that wait for the next collection
@@ -24,6 +35,7 @@ struct CollectionState {
     std::uint64_t polls = 1;             ///< that the collector has seen
     ChunkList<void*> shades;             ///< for the running collection
     ChunkList<void*> waiting_shades;     ///< protocol P1: for the next one
+    CollectionCounts counts;
 
     bool active() const { return mode != BarrierMode::idle || waiting != 0; }
     bool marks() const { return mode == BarrierMode::gathering || mode == BarrierMode::marking; }

@@ -51,6 +51,11 @@ bool must_wait(const HeapCore& heap, const Region& region) {
            region.received_poll == heap.collection.polls;
 }
 
+/// Neither is the region's memory idle, nor is it a spare, until it is settled.
+void no_spare(const Region& region) {
+    if (Region* const parent = region.parent_region(); parent->spare == &region) parent->spare = nullptr;
+}
+
 void clear_memory(HeapCore& heap, Region& region) {
     region.incoming.clear(heap.chunks);
     region.cleanups.clear(heap.chunks);
@@ -290,6 +295,7 @@ ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexce
     counters.slow_bytes += report.allocated_bytes;
     // A full collection may be looking at the region: law [park].
     if (must_wait(heap, region)) {
+        no_spare(region);
         heap.collector->condemn(region, enclosing);
         report.settled = false;
     } else if ((region.attention & kKeep) != 0 || heap.whole_heap_destroys) {
@@ -304,8 +310,7 @@ ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexce
         heap.totals.released_bytes += report.allocated_bytes;
         heap.totals.scopes_released += 1;
     } else {
-        // Neither is its memory idle, nor is it a spare, until it is settled.
-        if (Region* const parent = region.parent_region(); parent->spare == &region) parent->spare = nullptr;
+        no_spare(region);
         const Bytes allocated = report.allocated_bytes;
         report = heap.collector->end_scope(region, enclosing);
         report.allocated_bytes = allocated;

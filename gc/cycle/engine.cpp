@@ -39,6 +39,10 @@ void Engine::condemn(Region& ended, Region& enclosing) {
     heap_.first_condemned = &ended;
     waiting_.push_back(&ended);
     ++heap_.collection.waiting;
+    detail::CollectionCounts& counts = heap_.collection.counts;
+    ++counts.condemned;
+    if (phase() != CyclePhase::idle) ++counts.condemned_waiting;
+    if (looked_at != 0) ++counts.condemned_in_set;
     if (phase() == CyclePhase::idle) begin_waiting(false);
     set_mode(heap_.collection.mode);
     attend_current();
@@ -265,6 +269,8 @@ void Engine::end() {
                                    .adopted_bytes = totals.adopted_bytes,
                                    .live_bytes = live,
                                    .destructors = totals.destructors});
+    ++heap_.collection.counts.cycles;
+    if (cycle_.pressure) ++heap_.collection.counts.pressure_cycles;
     cycle_.phase.enter(CyclePhase::idle);
     set_mode(BarrierMode::idle);
 }

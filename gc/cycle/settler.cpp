@@ -148,6 +148,7 @@ void Settler::adopt(Region& region, std::uint32_t page) {
     span.candidate = 0;
     region.promoted_bytes += span.live_bytes;
     cycle_.totals.adopted_bytes += span.live_bytes;
+    ++heap.collection.counts.spans_adopted;
 }
 
 /// Protocol P17: what has changed since marking is looked at again.
@@ -199,6 +200,7 @@ void Settler::evacuate(Region& region, Candidate& candidate) {
     });
     region.promoted_bytes += span.live_bytes;
     cycle_.totals.evacuated_bytes += span.live_bytes;
+    ++heap.collection.counts.spans_evacuated;
 }
 
 /// The reference follows its target, if that has moved, and is recorded where it needs to be.

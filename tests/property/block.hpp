@@ -27,12 +27,14 @@ public:
     }
     ~Block() {
         in_.blocks_.pop_back();
+        if (no_pause_ && !over_the_end_) allow_pauses();
         if (detached_ != nullptr) {
             enter_.reset();
             detached_->entered = false;
         } else {
             end_scope();
         }
+        if (no_pause_) allow_pauses();
     }
     Block(const Block&) = delete;
     Block& operator=(const Block&) = delete;
@@ -44,16 +46,32 @@ public:
         scope_->keep();
         kept_ = true;
     }
+    /// Until its end, or over it.
+    bool forbid_pauses(Bytes bytes, bool over_the_end) {
+        if (no_pause_) return false;
+        try {
+            no_pause_.emplace(bytes);
+        } catch (const OutOfMemory&) {
+            return in_.census_.count(Event::out_of_memory), true;
+        }
+        in_.world_.forbid_pauses(+1);
+        over_the_end_ = over_the_end;
+        return true;
+    }
     /// It is to be ended by end(), before its brace.
     void end_early() { early_ = true; }
 
 private:
+    void allow_pauses() {
+        no_pause_.reset();
+        in_.world_.forbid_pauses(-1);
+    }
     void end_scope() {
         World& world = in_.world_;
-        world.before_end(number_, kept_);
+        world.before_end(number_, false, kept_);
         if (early_) {
             const ScopeReport report = scope_->end();
-            world.expect(report.released_bytes + report.promoted_bytes == report.allocated_bytes,
+            world.expect(!report.settled || report.released_bytes + report.promoted_bytes == report.allocated_bytes,
                          "a report does not add up");
             in_.must_throw<ScopeError>("a scope is ended twice", [&] { scope_->end(); });
             in_.census_.count(Event::ended_early);
@@ -69,6 +87,8 @@ private:
     std::optional<DetachedScope::Enter> enter_;
     bool kept_ = false;
     bool early_ = false;
+    std::optional<NoPause> no_pause_;
+    bool over_the_end_ = false;
     int exceptions_ = std::uncaught_exceptions();
 };
 

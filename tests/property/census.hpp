@@ -29,8 +29,17 @@ enum class Event : std::uint8_t {
     destroyed,  ///< a destructor ran
     locked,     ///< a weak handle gave its object
     expired,    ///< a weak handle was null, its object dead
+    condemned,          ///< a scope ended and is collected beside the program
+    condemned_waiting,  ///< ... while another collection went on
+    condemned_in_set,   ///< ... which looked at this very scope
+    cycles,             ///< collections beside the program
+    pressure_cycles,    ///< ... of open scopes
+    spans_adopted,      ///< by them
+    spans_evacuated,
+    pending_destroyed,  ///< a destructor ran in another step than the end of its scope
+    rested,             ///< all that had ended was settled
 };
-inline constexpr std::size_t kEvents = 18;
+inline constexpr std::size_t kEvents = 27;
 
 inline constexpr std::array<std::string_view, kEvents> kEventNames = {"released",
                                                                       "promoted_inline",
@@ -49,7 +58,16 @@ inline constexpr std::array<std::string_view, kEvents> kEventNames = {"released"
                                                                       "out_of_memory",
                                                                       "destroyed",
                                                                       "locked",
-                                                                      "expired"};
+                                                                      "expired",
+                                                                      "condemned",
+                                                                      "condemned_waiting",
+                                                                      "condemned_in_set",
+                                                                      "cycles",
+                                                                      "pressure_cycles",
+                                                                      "spans_adopted",
+                                                                      "spans_evacuated",
+                                                                      "pending_destroyed",
+                                                                      "rested"};
 
 struct Census {
     std::array<std::uint64_t, kOpcodes> done{};  ///< operations that found what to work on
@@ -59,6 +77,7 @@ struct Census {
 
     void count(Opcode code) { ++done[static_cast<std::size_t>(code)]; }
     void count(Event event) { ++events[static_cast<std::size_t>(event)]; }
+    void count(Event event, std::uint64_t times) { events[static_cast<std::size_t>(event)] += times; }
     std::uint64_t of(Event event) const { return events[static_cast<std::size_t>(event)]; }
 };
 

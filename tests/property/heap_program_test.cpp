@@ -27,7 +27,7 @@ struct Arbitrary<perfloc::property::Op> {
             {Opcode::link, 14},     {Opcode::open, 12},    {Opcode::close, 10},  {Opcode::drop, 5},
             {Opcode::collect, 1},   {Opcode::reattach, 1}, {Opcode::keep, 1},    {Opcode::fill, 1},
             {Opcode::detached, 3},  {Opcode::weaken, 3},   {Opcode::lock, 3},    {Opcode::enter, 3},
-            {Opcode::throw_out, 1}, {Opcode::pin, 1}};
+            {Opcode::throw_out, 1}, {Opcode::pin, 1},      {Opcode::set_pauses, 1}, {Opcode::no_pause, 1}};
         static const std::vector<Opcode> kCodes = [] {
             std::vector<Opcode> codes;
             for (std::size_t i = 0; i < perfloc::property::kOpcodes; ++i) {
@@ -79,7 +79,7 @@ void round(const Setting& setting, std::uint64_t seed, Census& census) {
     if (result.is<rc::detail::SuccessResult>()) return;
     std::ostringstream message;
     rc::detail::printResultMessage(result, message);
-    FAIL(fmt::format("RC_PARAMS=\"seed={}\": {}", seed, message.str()));
+    FAIL_CHECK(fmt::format("RC_PARAMS=\"seed={}\": {}", seed, message.str()));
 }
 
 /// Runs so many operations, in the settings in turn.
@@ -113,16 +113,34 @@ void require(const Census& census, std::uint64_t least_done, const std::map<Even
     }
 }
 
-std::vector<Setting> settings_of(Collector collector) {
-    using Budget = Setting::Budget;
+using Budget = Setting::Budget;
+
+/// Every other one has a low limit, another in each driver.
+std::vector<Setting> hinted_settings() {
+    struct Stress {
+        bool move, condemn, verify;
+    };
     std::vector<Setting> settings;
-    for (const bool stress : {false, true}) {
-        for (const bool small : {false, true}) {
-            for (const Budget budget : {Budget::tiny, Budget::usual, Budget::large}) {
-                // Budgets are of the ends of scopes, which other collectors do not listen to.
-                if (collector != Collector::hinted && budget != Budget::usual) continue;
-                settings.push_back({collector, stress, small, budget});
+    bool small = false;
+    for (const bool thread : {false, true}) {
+        for (const Budget budget : {Budget::tiny, Budget::usual, Budget::large}) {
+            for (const Stress& stress : {Stress{false, false, false}, Stress{false, false, true}, Stress{false, true, false},
+                                         Stress{false, true, true}, Stress{true, false, false}}) {
+                settings.push_back(
+                    {Collector::hinted, thread, stress.move, stress.condemn, stress.verify, small, budget});
+                small = !small;
             }
+        }
+    }
+    return settings;
+}
+
+/// Budgets, and collections beside the program, are for the ends of scopes, which other collectors do not listen to.
+std::vector<Setting> settings_of(Collector collector) {
+    std::vector<Setting> settings;
+    for (const bool move : {false, true}) {
+        for (const bool small : {false, true}) {
+            settings.push_back({.collector = collector, .move = move, .small = small});
         }
     }
     return settings;
@@ -131,7 +149,7 @@ std::vector<Setting> settings_of(Collector collector) {
 }  // namespace
 
 TEST_CASE("a random heap program under the hinted collector does as its model says") {
-    const Census census = run_programs(settings_of(Collector::hinted), 55'000);
+    const Census census = run_programs(hinted_settings(), 55'000);
     require(census, 40,
             {{Event::released, 500},
              {Event::promoted_inline, 200},
@@ -149,7 +167,16 @@ TEST_CASE("a random heap program under the hinted collector does as its model sa
              {Event::out_of_memory, 50},
              {Event::destroyed, 2000},
              {Event::locked, 100},
-             {Event::expired, 10}});
+             {Event::expired, 10},
+             {Event::condemned, 500},
+             {Event::condemned_waiting, 100},
+             {Event::condemned_in_set, 20},
+             {Event::cycles, 500},
+             {Event::pressure_cycles, 50},
+             {Event::spans_adopted, 100},
+             {Event::spans_evacuated, 50},
+             {Event::pending_destroyed, 50},
+             {Event::rested, 50}});
 }
 
 TEST_CASE("a random heap program under the full collector does as its model says") {

@@ -2,9 +2,12 @@
 
 #include "block.hpp"
 
+#include <chrono>
 #include <utility>
 
 namespace perfloc::property {
+
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -163,10 +166,36 @@ bool Interpreter::step(const Op& op) {
             return world_.poll(op.a % 2 != 0), true;
         case Opcode::collect:
             return world_.collect_full(), true;
+        case Opcode::collect_until: {
+            constexpr std::chrono::nanoseconds kTimes[] = {0ns, 2us, 50us, 60s};
+            return world_.collect_until(kTimes[op.a % 4]), true;
+        }
+        case Opcode::trim:
+            return trim(op);
+        case Opcode::set_pauses:
+            return world_.heap().set_pauses(pauses_of(static_cast<Setting::Budget>(op.a % 3))), true;
+        case Opcode::no_pause:
+            if (blocks_.empty()) return false;
+            return blocks_.back()->forbid_pauses(op.a % 2 != 0 ? op.a * 1_KiB : 0, op.b % 2 != 0);
         case Opcode::misuse:
             return misuse(op);
         default:
             return false;
+    }
+}
+
+bool Interpreter::trim(const Op& op) {
+    switch (op.a % 3) {
+        case 0:
+            return world_.heap().root().trim(), true;
+        case 1: {
+            Detached& detached = detached_[op.b % detached_.size()];
+            if (!detached.scope) return false;
+            return detached.scope->trim(), true;
+        }
+        default:
+            if (blocks_.empty() || blocks_[op.b % blocks_.size()]->scope() == nullptr) return false;
+            return blocks_[op.b % blocks_.size()]->scope()->trim(), true;
     }
 }
 
@@ -195,12 +224,14 @@ void Interpreter::end(Detached& detached, unsigned how) {
     bool in_order = blocks_.empty() || blocks_.back()->number() < detached.number;
     for (const Detached& other : detached_) in_order = in_order && (!other.scope || other.number <= detached.number);
     census_.count(in_order ? Event::detached_in_order : Event::detached_out_of_order);
-    if (how % 4 == 1) world_.roots.reset_raws();  // end_and_wait() is a safepoint
-    world_.before_end(detached.number);
+    if (how % 4 == 1) world_.reset_raws();  // end_and_wait() is a safepoint
+    world_.before_end(detached.number, true);
     if (how % 4 == 0) {
         detached.scope->end();
     } else if (how % 4 == 1) {
-        detached.scope->end_and_wait(std::chrono::seconds(1));
+        const bool long_enough = how % 8 == 1;
+        const ScopeReport report = detached.scope->end_and_wait(long_enough ? 60s : 0s);
+        world_.expect(report.settled || !long_enough, "a detached scope is not settled");
     }
     detached.scope.reset();
     world_.after_end();
@@ -210,15 +241,20 @@ void Interpreter::end(Detached& detached, unsigned how) {
 
 /// Detaches the mutator and attaches it again. Handles that it leaves behind read null.
 void Interpreter::reattach(const Op& op) {
-    if (op.a % 8 != 7) world_.roots.reset_local();
+    if (op.a % 8 != 7) reset_local();
     world_.detach();
     must_throw<AttachError>("an object is made without a mutator", [] { make_raw<Pair>(); });
     if (Detached& detached = detached_[op.a % detached_.size()]; detached.scope) {
         must_throw<ScopeError>("a detached scope ends without a mutator", [&] { detached.scope->end(); });
     }
     global_handles({op.b % 2 != 0 ? Opcode::copy_global : Opcode::drop_global, op.a, op.b, op.c});
-    world_.roots.reset_local();
+    reset_local();
     world_.attach();
+}
+
+void Interpreter::reset_local() {
+    for (const auto& slot : world_.roots.weak) world_.touch_weak(slot.id);
+    world_.roots.reset_local();
 }
 
 bool Interpreter::misuse(const Op& op) {
@@ -263,7 +299,8 @@ void Interpreter::finish() {
         if (detached.scope && !world_.failed()) end(detached, 2);
     }
     if (world_.failed()) return;
-    world_.roots.reset_local();
+    if (program_.ops.size() % 2 == 0) world_.rest();
+    reset_local();
     world_.detach();
     world_.roots.reset_global();
     world_.attach();

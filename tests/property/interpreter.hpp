@@ -69,6 +69,8 @@ private:
     bool begin_detached(const Op& op);
     bool end_detached(const Op& op);
     void end(Detached& detached, unsigned how);
+    bool trim(const Op& op);
+    void reset_local();
     void reattach(const Op& op);
     bool misuse(const Op& op);
     void finish();

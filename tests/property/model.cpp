@@ -6,7 +6,7 @@ Id Model::add(Kind kind, std::uint64_t value, ScopeNumber home) {
     Node& node = nodes_.emplace_back();
     node.kind = kind;
     node.value = value;
-    node.home = home;
+    node.home = node.born = home;
     return count() - 1;
 }
 
@@ -35,9 +35,19 @@ Model::Set Model::reachable_from_outside(ScopeNumber scope, const std::vector<Id
     return closure(std::move(pending));
 }
 
-void Model::move_out(ScopeNumber scope) {
+void Model::move_out(ScopeNumber scope, std::uint64_t poll) {
     for (Node& node : nodes_) {
-        if (node.home == scope) node.home = kElsewhere;
+        if (node.home != scope) continue;
+        node.home = kElsewhere;
+        node.left = poll;
+    }
+}
+
+void Model::spare(Id id) {
+    if (!nodes_[id].doomed) return;
+    const Set living = closure({id});
+    for (Id other = 1; other < count(); ++other) {
+        if (living[other]) nodes_[other].doomed = false;
     }
 }
 

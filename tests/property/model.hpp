@@ -21,7 +21,10 @@ struct Node {
     ScopeNumber home = kRootScope;  ///< the scope that it lives in
     std::uint64_t finished = 0;     ///< when its constructor had finished; 0: it threw, and the node is a filler
     bool destroyed = false;         ///< its destructor has run
+    bool doomed = false;            ///< nothing held it when its scope ended; it is dead when that is settled
     bool dead = false;              ///< it must not be seen any more
+    ScopeNumber born = kRootScope;  ///< the scope that it was made in
+    std::uint64_t left = 0;         ///< the last poll before its scope ended
 };
 
 /// The nodes of a program, and what can be reached from where.
@@ -43,8 +46,10 @@ public:
     /// What must survive the end of a scope: all that is reachable from these, and from any object that lives elsewhere
     /// and may exist, be it garbage.
     Set reachable_from_outside(ScopeNumber scope, const std::vector<Id>& roots) const;
-    /// The living of an ended scope now live elsewhere.
-    void move_out(ScopeNumber scope);
+    /// The living of an ended scope now live elsewhere; `poll` is the last one so far.
+    void move_out(ScopeNumber scope, std::uint64_t poll);
+    /// It was found alive, or the collector may have been led to think so: with all that it reaches, it is not doomed.
+    void spare(Id id);
 
 private:
     Set closure(std::vector<Id> pending) const;

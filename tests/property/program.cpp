@@ -16,11 +16,21 @@ constexpr std::array<std::string_view, kOpcodes> kNames = {
     "unlink",      "swap_links", "sort",         "take",  "hold",      "copy",        "move",
     "drop",        "weaken",     "copy_weak",    "lock",  "globalise", "copy_global", "lock_global",
     "drop_global", "pin",        "unpin",        "open",  "close",     "keep",        "throw_out",
-    "detached",    "enter",      "end_detached", "poll",  "collect",   "reattach",    "misuse"};
+    "detached",    "enter",      "end_detached", "poll",  "collect",   "collect_until", "trim", "set_pauses", "no_pause", "reattach",    "misuse"};
 static_assert(kNames.back() == "misuse");
 
 constexpr std::array<std::string_view, 3> kCollectors = {"hinted", "full", "none"};
 constexpr std::array<std::string_view, 3> kBudgets = {"tiny", "usual", "large"};
+
+struct Flag {
+    std::string_view name;
+    bool Setting::* on;
+};
+constexpr std::array<Flag, 5> kFlags = {{{"thread", &Setting::thread},
+                                         {"move", &Setting::move},
+                                         {"condemn", &Setting::condemn},
+                                         {"verify", &Setting::verify},
+                                         {"small", &Setting::small}}};
 
 /// The place of `word` in `words`, or their number.
 template <std::size_t N>
@@ -55,30 +65,45 @@ Op parse_op(std::string_view text) {
 
 }  // namespace
 
-Options Setting::options() const {
+PauseBudget pauses_of(Setting::Budget budget) {
     using namespace std::chrono_literals;
+    // Nearly all of the time may be the collector's: programs are short, and their collections are to get on.
+    switch (budget) {
+        case Setting::Budget::tiny:
+            return {.max = 1ns, .utilization = 0.01};
+        case Setting::Budget::usual:
+            return {.utilization = 0.5};
+        case Setting::Budget::large:
+            return {.max = 1s, .utilization = 0.01};
+    }
+    return {};
+}
+
+std::string Setting::stress() const {
+    std::string modes;
+    if (move) modes += "move,poison,";
+    if (condemn) modes += "condemn,";
+    if (verify) modes += "verify,";
+    return modes;
+}
+
+Options Setting::options() const {
     Options options;
     options.reserve = 64_MiB;
     options.limit = small ? 4_MiB : 48_MiB;
     options.collector = collector;
     options.full_minimum = 256_KiB;
-    switch (budget) {
-        case Budget::tiny:
-            options.pauses.max = 1ns;
-            break;
-        case Budget::usual:
-            break;
-        case Budget::large:
-            options.pauses.max = 1s;
-            break;
-    }
+    options.pauses = pauses_of(budget);
+    options.collector_thread = thread;
     return options;
 }
 
 std::string Program::text() const {
-    std::string text = fmt::format("{}{}{} {}:", kCollectors[static_cast<std::size_t>(setting.collector)],
-                                   setting.stress ? " stress" : "", setting.small ? " small" : "",
-                                   kBudgets[static_cast<std::size_t>(setting.budget)]);
+    std::string text{kCollectors[static_cast<std::size_t>(setting.collector)]};
+    for (const auto& [name, flag] : kFlags) {
+        if (setting.*flag) text += fmt::format(" {}", name);
+    }
+    text += fmt::format(" {}:", kBudgets[static_cast<std::size_t>(setting.budget)]);
     const char* separator = " ";
     for (const Op& op : ops) {
         text += fmt::format("{}{} {} {} {}", separator, name_of(op.code), op.a, op.b, op.c);
@@ -97,10 +122,9 @@ Program Program::parse(std::string_view text) {
             program.setting.collector = static_cast<Collector>(i);
         } else if (const std::size_t j = place_of(word, kBudgets); j < kBudgets.size()) {
             program.setting.budget = static_cast<Setting::Budget>(j);
-        } else if (word == "stress") {
-            program.setting.stress = true;
-        } else if (word == "small") {
-            program.setting.small = true;
+        } else if (const auto flag = std::find_if(kFlags.begin(), kFlags.end(), [&](const Flag& f) { return f.name == word; });
+                   flag != kFlags.end()) {
+            program.setting.*flag->on = true;
         } else {
             throw no_program(word);
         }
@@ -116,13 +140,11 @@ Program Program::parse(std::string_view text) {
 
 Program Program::decode(std::span<const std::uint8_t> bytes) {
     Program program;
-    if (bytes.empty()) return program;
-    const std::uint8_t first = bytes.front();
-    program.setting = {.collector = static_cast<Collector>(first % 3),
-                       .stress = first / 3 % 2 != 0,
-                       .small = first / 6 % 2 != 0,
-                       .budget = static_cast<Setting::Budget>(first / 12 % 3)};
-    for (bytes = bytes.subspan(1); bytes.size() >= 4; bytes = bytes.subspan(4)) {
+    if (bytes.size() < 2) return program;
+    program.setting.collector = static_cast<Collector>(bytes[0] % 3);
+    program.setting.budget = static_cast<Setting::Budget>(bytes[0] / 3 % 3);
+    for (std::size_t i = 0; i < kFlags.size(); ++i) program.setting.*kFlags[i].on = (bytes[1] >> i & 1) != 0;
+    for (bytes = bytes.subspan(2); bytes.size() >= 4; bytes = bytes.subspan(4)) {
         program.ops.push_back({static_cast<Opcode>(bytes[0] % kOpcodes), bytes[1], bytes[2], bytes[3]});
     }
     return program;

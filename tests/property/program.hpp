@@ -48,10 +48,14 @@ enum class Opcode : std::uint8_t {
     end_detached,  ///< detached scope a; b: how
     poll,          ///< or idle_until, when a is odd
     collect,       ///< the whole heap
+    collect_until, ///< a: a deadline that has passed, one that is near, or rest
+    trim,          ///< a, b: the root scope, a detached one or an open block
+    set_pauses,    ///< a: which budget
+    no_pause,      ///< until the innermost block ends; a: bytes
     reattach,      ///< all scopes are unwound and the mutator detached and attached; a: what is done meanwhile
     misuse,        ///< a: something that throws
 };
-inline constexpr std::size_t kOpcodes = 35;
+inline constexpr std::size_t kOpcodes = 39;
 
 struct Op {
     Opcode code{};
@@ -65,11 +69,16 @@ struct Setting {
     enum class Budget : std::uint8_t { tiny, usual, large };
 
     Collector collector = Collector::hinted;
-    bool stress = false;  ///< moves and poisons
-    bool small = false;   ///< a limit that programs reach
+    bool thread = false;   ///< the collector has a thread of its own
+    bool move = false;     ///< stress: moves and poisons
+    bool condemn = false;  ///< stress: every end is collected beside the program
+    bool verify = false;   ///< stress: the verifier looks at each slice
+    bool small = false;    ///< a limit that programs reach
     Budget budget = Budget::usual;
 
     Options options() const;
+    /// What PERFLOC_STRESS is to be.
+    std::string stress() const;
     friend bool operator==(const Setting&, const Setting&) = default;
 };
 
@@ -77,14 +86,15 @@ struct Program {
     Setting setting;
     std::vector<Op> ops;
 
-    /// As text that parse() reads: "hinted stress small tiny: make 0 1 2; open 0 0 0; …".
+    /// As text that parse() reads: "hinted move small tiny: make 0 1 2; open 0 0 0; …".
     std::string text() const;
     /// Throws std::invalid_argument for what is no program.
     static Program parse(std::string_view text);
-    /// Any bytes are a program: one of its setting, four of each operation.
+    /// Any bytes are a program: two of its setting, four of each operation.
     static Program decode(std::span<const std::uint8_t> bytes);
 };
 
 std::string_view name_of(Opcode code);
+PauseBudget pauses_of(Setting::Budget budget);
 
 }  // namespace perfloc::property

@@ -37,9 +37,15 @@ struct RawSlot {
     Id id = 0;
     ScopeNumber home = kRootScope;  ///< the scope that its object lived in
     ScopeNumber next = 0;           ///< the scope that was begun next after the pointer was obtained
+    ScopeNumber innermost = 0;      ///< the innermost scope then
+    bool fresh = false;             ///< its object's scope ended after the last poll
 
-    /// An object whose scope had ended counts as living in a scope that was open when the pointer was obtained.
-    bool ends_with(ScopeNumber scope) const { return home == scope || (home == kElsewhere && scope < next); }
+    /// law [raw]: an object whose scope had ended counts as living in the innermost scope that was open when the pointer was
+    /// obtained. (Some time after a poll it has been settled in another one, which may be a detached scope.)
+    bool ends_with(ScopeNumber scope, bool detached) const {
+        if (home != kElsewhere) return home == scope;
+        return detached && fresh ? scope == innermost : scope < next;
+    }
     void reset() { *this = {}; }
 };
 

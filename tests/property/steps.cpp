@@ -193,7 +193,8 @@ bool Interpreter::sort(const Op& op) {
 bool Interpreter::take(unsigned slot, Roots::Pick pick) {
     if (pick.id == 0) return false;
     const ScopeNumber home = world_.model[pick.id].home;
-    world_.roots.raws[slot % world_.roots.raws.size()] = {pick.object, pick.id, home, world_.next_scope()};
+    world_.roots.raws[slot % world_.roots.raws.size()] = {
+        pick.object, pick.id, home, world_.next_scope(), here(), world_.model[pick.id].left == world_.polls()};
     return true;
 }
 
@@ -230,6 +231,8 @@ bool Interpreter::weak_handles(const Op& op) {
     auto& weak = world_.roots.weak;
     auto& from = weak[op.a % weak.size()];
     auto& to = weak[op.c % weak.size()];
+    world_.touch_weak(from.id);
+    world_.touch_weak(to.id);
     switch (op.code) {
         case Opcode::weaken: {
             const Roots::Pick target = pick(op.a);
@@ -262,6 +265,10 @@ bool Interpreter::global_handles(const Op& op) {
     auto& strong_at_c = globals[op.c % globals.size()];
     auto& weak_at_c = weak[op.c % weak.size()];
     const bool odd = op.b % 2 != 0;
+    if (odd) {
+        world_.touch_weak(weak_at_a.id);
+        world_.touch_weak(weak_at_c.id);
+    }
     switch (op.code) {
         case Opcode::globalise: {
             const Roots::Pick target = pick(op.a);

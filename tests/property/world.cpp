@@ -15,9 +15,9 @@ namespace {
 /// The stress modes are read from the environment when a heap is made.
 class StressVariable {
 public:
-    explicit StressVariable(bool on) {
+    explicit StressVariable(const std::string& modes) {
         if (const char* const before = std::getenv(kName)) before_ = before;
-        if (on) ::setenv(kName, "move,poison", 1);
+        if (!modes.empty()) ::setenv(kName, modes.c_str(), 1);
     }
     ~StressVariable() { before_ ? ::setenv(kName, before_->c_str(), 1) : ::unsetenv(kName); }
     StressVariable(const StressVariable&) = delete;
@@ -29,7 +29,7 @@ private:
 };
 
 std::unique_ptr<Heap> make_heap(const Setting& setting) {
-    const StressVariable stress(setting.stress);
+    const StressVariable stress(setting.stress());
     return std::make_unique<Heap>(setting.options());
 }
 
@@ -53,9 +53,10 @@ void World::fail(std::string what) {
 World::Figures World::figures() const {
     const Stats stats = heap_->stats();
     return {.promotions = stats.promotions(),
-            .collections = stats.scope_collections(),
+            .collections = stats.scope_collections() - (core_ != nullptr ? core_->collection.counts.cycles : 0),
             .destructors = stats.pauses(PauseCause::destructors).count(),
             .full_collections = stats.full_collections(),
+            .condemned = core_ != nullptr ? core_->collection.counts.condemned : 0,
             .free_bytes = stats.limit_bytes() - std::min(stats.limit_bytes(), stats.used_bytes()),
             .promoted_bytes = stats.promoted_bytes()};
 }
@@ -63,27 +64,32 @@ World::Figures World::figures() const {
 void World::start(Activity activity) {
     activity_ = activity;
     reachable_ = model.reachable(roots.valid());
-    deaths_.clear();
     if (heap_) before_ = figures();
 }
 
-void World::before_end(ScopeNumber scope, bool kept) {
+void World::before_end(ScopeNumber scope, bool detached, bool kept) {
     for (RawSlot& raw : roots.raws) {
-        if (raw.ends_with(scope)) raw.reset();
+        if (raw.ends_with(scope, detached)) raw.reset();
     }
     start(kept || !listens() ? Activity::keep : Activity::scope_end);
     ending_ = scope;
+    if (collecting() && collected_while_open()) collected_open_.insert(scope);
     outside_ = model.reachable_from_outside(scope, roots.strong());
+}
+
+/// A collection beside the program looks at open scopes.
+bool World::collected_while_open() const {
+    bool any = false;
+    core_->for_each_open_region(
+        [&](const detail::Region& region) { any = any || core_->regions.record(region).looked_at != 0; });
+    return any;
 }
 
 void World::after_end(bool unwound) {
     if (!failed()) {
         count_ending(unwound);
-        if (activity_ == Activity::scope_end) {
-            check_order();
-            check_gone(outside_);
-        }
-        model.move_out(ending_);
+        if (activity_ == Activity::scope_end) doom(outside_);
+        model.move_out(ending_, polls_);
     }
     finish();
     check();
@@ -94,7 +100,9 @@ void World::count_ending(bool unwound) {
     if (unwound) census.count(Event::unwound);
     if (!listens()) return census.count(Event::merged);
     if (activity_ == Activity::keep) return census.count(Event::kept);
-    if (now.collections != before_.collections) {
+    if (now.condemned != before_.condemned) {
+        census.count(Event::condemned);
+    } else if (now.collections != before_.collections) {
         const bool destructors = now.destructors != before_.destructors;
         census.count(destructors ? Event::destructors_only : Event::collected);
         if (before_.free_bytes < 256_KiB && now.promoted_bytes > before_.promoted_bytes)
@@ -106,21 +114,29 @@ void World::count_ending(bool unwound) {
     }
 }
 
-/// Objects of one scope are destroyed newest first. (Those that were promoted into it came in another order.)
-void World::check_order() {
-    std::uint64_t newer = ~std::uint64_t{0};
-    for (const Id id : deaths_) {
-        if (model[id].home != ending_) continue;
-        if (model[id].finished > newer) fail(fmt::format("node {} is destroyed after an older one", id));
-        newer = model[id].finished;
+/// What nothing held when its scope ended is destroyed newest first.
+void World::check_order(const Node& node, Id id) {
+    const bool ends = activity_ == Activity::scope_end || activity_ == Activity::end_of_heap;
+    if (!node.doomed && (!ends || node.home != ending_)) return;
+    if (collected_open_.contains(node.born)) return;
+    auto [newest, first] = newest_left_.try_emplace(node.born, node.finished);
+    if (!first && node.finished > newest->second) fail(fmt::format("node {} is destroyed after an older one", id));
+    newest->second = node.finished;
+}
+
+/// Of the ended scope, or of all, whatever is not among the survivors is not to survive.
+void World::doom(const Model::Set& survivors) {
+    for (Id id = 1; id < model.count(); ++id) {
+        Node& node = model[id];
+        if (!survivors[id] && !node.dead && (ending_ == kElsewhere || node.home == ending_)) node.doomed = true;
     }
 }
 
-/// Of the ended scope, whatever is not among the survivors is destroyed and seen no more.
-void World::check_gone(const Model::Set& survivors) {
+/// All that has ended is settled: what was doomed is destroyed and seen no more.
+void World::check_gone() {
     for (Id id = 1; id < model.count(); ++id) {
         Node& node = model[id];
-        if (survivors[id] || node.dead || (ending_ != kElsewhere && node.home != ending_)) continue;
+        if (!node.doomed || node.dead) continue;
         if (has_destructor(node.kind) && node.finished != 0 && !node.destroyed) {
             fail(fmt::format("{} {} is garbage and was not destroyed", name_of(node.kind), id));
         }
@@ -128,12 +144,32 @@ void World::check_gone(const Model::Set& survivors) {
     }
 }
 
+void World::note_counts() {
+    if (core_ == nullptr) return;
+    const detail::CollectionCounts now = core_->collection.counts;
+    census.count(Event::cycles, now.cycles - counted_.cycles);
+    census.count(Event::pressure_cycles, now.pressure_cycles - counted_.pressure_cycles);
+    census.count(Event::condemned_waiting, now.condemned_waiting - counted_.condemned_waiting);
+    census.count(Event::condemned_in_set, now.condemned_in_set - counted_.condemned_in_set);
+    census.count(Event::spans_adopted, now.spans_adopted - counted_.spans_adopted);
+    census.count(Event::spans_evacuated, now.spans_evacuated - counted_.spans_evacuated);
+    counted_ = now;
+}
+
+bool World::collecting() const { return core_ != nullptr && core_->collection.active(); }
+
+void World::reset_raws() {
+    roots.reset_raws();
+    ++polls_;
+}
+
 void World::after_collection(bool sure) {
     const bool collected = figures().full_collections != before_.full_collections;
     expect(collected || !sure, "collect_full() has not collected");
     if (collected) {
         ending_ = kElsewhere;
-        check_gone(reachable_);
+        doom(reachable_);
+        expect(!collecting(), "after a full collection something waits to be collected");
         if (!sure) census.count(Event::poll_collected);
     }
     finish();
@@ -141,7 +177,7 @@ void World::after_collection(bool sure) {
 }
 
 void World::poll(bool idle) {
-    roots.reset_raws();
+    reset_raws();
     start(Activity::collection);
     if (idle) {
         mutator_->idle_until(std::chrono::steady_clock::now() + std::chrono::microseconds(1));
@@ -152,23 +188,39 @@ void World::poll(bool idle) {
 }
 
 void World::collect_full() {
-    roots.reset_raws();
+    reset_raws();
     start(Activity::collection);
     heap_->collect_full();
     after_collection(true);
 }
 
+void World::collect_until(std::chrono::nanoseconds time) {
+    reset_raws();
+    start(Activity::collection);
+    if (mutator_->collect_until(std::chrono::steady_clock::now() + time)) {
+        expect(!collecting(), "nothing is left to collect, and something waits to be collected");
+        census.count(Event::rested);
+    }
+    after_collection(false);
+}
+
+void World::rest() {
+    collect_until(std::chrono::seconds(60));
+    expect(!collecting() || no_pauses_ != 0, "collections do not end");
+}
+
 void World::attach() {
     mutator_.emplace(*heap_);
+    core_ = detail::hot.mutator->heap;
     outermost_ = begin_scope();
 }
 
 void World::detach() {
-    roots.reset_raws();
+    reset_raws();
     for (auto& slot : roots.handles) slot.id = 0;
     for (auto& slot : roots.weak) slot.id = 0;
     for (auto& slot : roots.pins) slot.id = 0;
-    before_end(outermost_);
+    before_end(outermost_, false);
     mutator_.reset();
     census.count(Event::outermost);
     after_end();
@@ -176,6 +228,8 @@ void World::detach() {
 
 void World::check() {
     if (failed()) return;
+    note_counts();
+    if (!collecting()) check_gone();
     fail(compare(model, roots));
     if (failed()) return;
     const VerifyReport report = heap_->verify();
@@ -185,9 +239,9 @@ void World::check() {
 void World::check_end_of_heap() {
     start(Activity::end_of_heap);
     ending_ = kRootScope;
+    core_ = nullptr;
     heap_.reset();
     if (failed()) return;
-    check_order();
     for (Id id = 1; id < model.count(); ++id) {
         const Node& node = model[id];
         if (has_destructor(node.kind) && node.finished != 0 && !node.destroyed) {
@@ -204,15 +258,24 @@ void World::destroyed(const Object& object) noexcept {
     if (node.destroyed) fail(fmt::format("{} {} is destroyed twice", name_of(node.kind), id));
     if (node.finished == 0) fail(fmt::format("node {}, whose constructor threw, is destroyed", id));
     node.destroyed = true;
-    deaths_.push_back(id);
+    check_order(node, id);
     census.count(Event::destroyed);
 
-    if (activity_ == Activity::none) fail(fmt::format("node {} is destroyed for no reason", id));
-    if (activity_ == Activity::keep) fail(fmt::format("node {} is destroyed by the end of a scope that is kept", id));
-    if (reachable_[id]) fail(fmt::format("node {} is destroyed and was still held", id));
-    if (activity_ == Activity::scope_end && node.home != ending_ && node.home != kElsewhere) {
-        fail(fmt::format("node {} is destroyed by the end of another scope than its own", id));
+    if (collecting()) {
+        // Any step may give a collection a slice.
+        if (activity_ == Activity::none) reachable_ = model.reachable(roots.valid());
+        if (activity_ == Activity::none || node.born != ending_) census.count(Event::pending_destroyed);
+    } else {
+        if (activity_ == Activity::none) fail(fmt::format("node {} is destroyed for no reason", id));
+        if (activity_ == Activity::keep) fail(fmt::format("node {} is destroyed by the end of a kept scope", id));
+        if (activity_ == Activity::scope_end && node.home != ending_ && node.home != kElsewhere) {
+            fail(fmt::format("node {} is destroyed by the end of another scope than its own", id));
+        }
     }
+    if (activity_ == Activity::keep && node.home == ending_) {
+        fail(fmt::format("node {} is destroyed by the end of a scope that is kept", id));
+    }
+    if (reachable_[id]) fail(fmt::format("node {} is destroyed and was still held", id));
     for (const auto& slot : roots.weak)
         expect(slot.id != id || slot.handle.expired(), "a weak handle sees a destructor");
     for (const auto& slot : roots.weak_globals)

@@ -6,8 +6,14 @@
 #include "program.hpp"
 #include "roots.hpp"
 
+#include "runtime/heap_core.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,12 +40,25 @@ public:
     // Scopes, by their numbers.
     ScopeNumber begin_scope() { return next_scope_++; }
     ScopeNumber next_scope() const { return next_scope_; }
-    void before_end(ScopeNumber scope, bool kept = false);
+    void before_end(ScopeNumber scope, bool detached, bool kept = false);
     void after_end(bool unwound = false);
 
     // Safepoints.
     void poll(bool idle);
     void collect_full();
+    void collect_until(std::chrono::nanoseconds time);
+    /// All that has ended is settled.
+    void rest();
+    std::uint64_t polls() const { return polls_; }
+    /// A safepoint of another kind: plain pointers end.
+    void reset_raws();
+
+    /// A collection goes on beside the program, or something waits for one.
+    bool collecting() const;
+    /// Something was done to a weak handle that may keep its object alive.
+    void touch_weak(Id id) { model.spare(id); }
+    /// A NoPause begins or ends.
+    void forbid_pauses(int by) { no_pauses_ += by; }
 
     // The mutator, and its outermost scope.
     void attach();
@@ -62,7 +81,7 @@ private:
     /// What is going on that may end objects.
     enum class Activity : std::uint8_t { none, scope_end, keep, collection, end_of_heap };
     struct Figures {
-        std::uint64_t promotions = 0, collections = 0, destructors = 0, full_collections = 0;
+        std::uint64_t promotions = 0, collections = 0, destructors = 0, full_collections = 0, condemned = 0;
         std::size_t free_bytes = 0, promoted_bytes = 0;
     };
 
@@ -70,8 +89,11 @@ private:
     void start(Activity activity);
     void finish() { activity_ = Activity::none; }
     void after_collection(bool sure);
-    void check_order();
-    void check_gone(const Model::Set& survivors);
+    void check_order(const Node& node, Id id);
+    void doom(const Model::Set& survivors);
+    void check_gone();
+    void note_counts();
+    bool collected_while_open() const;
     void count_ending(bool unwound);
 
     std::unique_ptr<Heap> heap_;
@@ -85,7 +107,12 @@ private:
     Figures before_;
     Model::Set reachable_;  ///< when the activity started
     Model::Set outside_;    ///< ... from outside the ending scope
-    std::vector<Id> deaths_;
+    std::map<ScopeNumber, std::uint64_t> newest_left_;  ///< of a scope's doomed: none that is newer is to be destroyed
+    std::set<ScopeNumber> collected_open_;  ///< scopes that ended while a collection looked at them: their dead die in parts
+    detail::HeapCore* core_ = nullptr;
+    detail::CollectionCounts counted_;
+    std::uint64_t polls_ = 1;
+    int no_pauses_ = 0;
 };
 
 }  // namespace perfloc::property
