@@ -183,7 +183,9 @@ private:
         if (cycle_running_) note_end_of_cycle();
         if (trim_region_ != 0) {
             Region& region = heap_.regions.at(std::exchange(trim_region_, 0u));
-            if (region.birth == trim_birth_ && heap_.regions.state(region) == detail::RegionState::open) {
+            bool open = false;  // a spare too has the state of an open region
+            heap_.for_each_open_region([&](const Region& other) { open = open || &other == &region; });
+            if (open && region.birth == trim_birth_) {
                 return begin_pressure(region, CollectionReason::trim);
             }
         }

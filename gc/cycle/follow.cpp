@@ -66,18 +66,22 @@ bool Follow::move_slots(Region& region, Deadline& deadline) {
         frozen_ = true;
     }
     while (!region.frozen.empty()) {
-        const IncomingSlot incoming = region.frozen.pop(heap.chunks);
-        heap.recorded.erase(incoming.slot);
+        follow_slot(region, region.frozen.pop(heap.chunks));
         if (deadline.passed()) return false;
-        if (heap.pages.span_at(incoming.slot).slides || !slot_is_live(heap, incoming)) continue;
-        void* const target = incoming.slot->load(std::memory_order_relaxed);
-        if (target == nullptr || detail::in_set(heap, target)) continue;  // of a dead slot: nothing else points to the dead
-        // What was evacuated is recorded already, and so is what points elsewhere by now.
-        const bool adopted = heap.pages.span_at(target).settled == cycle_.number;
-        if (adopted || &heap.region_at(target) == &region) detail::record_reference(heap, *incoming.slot, target);
     }
     frozen_ = false;
     return true;
+}
+
+void Follow::follow_slot(Region& region, const IncomingSlot& incoming) {
+    HeapCore& heap = cycle_.heap;
+    heap.recorded.erase(incoming.slot);
+    if (heap.pages.span_at(incoming.slot).slides || !slot_is_live(heap, incoming)) return;
+    void* const target = incoming.slot->load(std::memory_order_relaxed);
+    if (target == nullptr || detail::in_set(heap, target)) return;  // of a dead slot: nothing else points to the dead
+    // What was evacuated is recorded already, and so is what points elsewhere by now.
+    const bool adopted = heap.pages.span_at(target).settled == cycle_.number;
+    if (adopted || &heap.region_at(target) == &region) detail::record_reference(heap, *incoming.slot, target);
 }
 
 bool Follow::move_handles(Region& region, Deadline& deadline) {
@@ -110,7 +114,6 @@ bool Follow::move_handles(Region& region, Deadline& deadline) {
 
 bool Follow::move_cleanups(Region& region, Deadline& deadline) {
     HeapCore& heap = cycle_.heap;
-    if (region.condemned_cleanups.empty()) return true;
     // Newest first out of the list; each destination's are put in order again at the end.
     while (!region.condemned_cleanups.empty()) {
         void* const object = now_at(region.condemned_cleanups.pop(heap.chunks));

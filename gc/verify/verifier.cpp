@@ -31,6 +31,11 @@ VerifyReport Verifier::run() {
     return std::move(report_);
 }
 
+/// The running collection has found it dead.
+bool Verifier::is_dying(const void* object) const {
+    return heap_.collection.mode == detail::BarrierMode::settling && heap_.collector->dying(object);
+}
+
 void Verifier::violation(std::string line) {
     if (report_.violations.size() < kMostViolations) report_.violations.push_back(std::move(line));
 }
@@ -91,7 +96,7 @@ void Verifier::check_region(Region& region) {
 
 void Verifier::check_object(Region& region, void* object, std::uint64_t header) {
     // What the running collection has found dead refers to whatever it likes.
-    if (heap_.collection.mode == detail::BarrierMode::settling && heap_.collector->dying(object)) return;
+    if (is_dying(object)) return;
     const Where parent{object, header};
     detail::for_each_ref(object, header, detail::type_shapes(), [&](std::atomic<void*>& slot) {
         ++report_.references;
@@ -120,7 +125,7 @@ void Verifier::check_reference(Region& region, const Where& parent, std::size_t 
         return violation(
             fmt::format("law [stale]: {} is not the start of a live object", describe(parent, offset, target)));
     }
-    if (heap_.collection.mode == detail::BarrierMode::settling && heap_.collector->dying(target)) {
+    if (is_dying(target)) {
         return violation(fmt::format("law [remset]: {} is reachable, and about to be freed",
                                      describe(parent, offset, target)));
     }
@@ -144,6 +149,9 @@ void Verifier::check_handles(Region& region, const detail::HandleNode& sentinel,
             return violation(fmt::format("law [remset]: the list of handles of scope \"{}\" is broken",
                                          detail::LabelTable::name(region.label)));
         }
+        // A weak one that the running collection will clear reads null already.
+        const bool dies = heap_.pages.contains(node->object) && is_dying(node->object);
+        if (dies && (&sentinel == &region.weak || &sentinel == &region.global_weak || &sentinel == &region.walked)) continue;
         if (!heap_.pages.contains(node->object) || !objects_.is_object(node->object)) {
             violation(fmt::format("law [stale]: {} refers to {}, which is not the start of a live object", kind,
                                   node->object));

@@ -43,6 +43,7 @@ private:
     void look_for_undeclared(const Where& parent);
     std::string describe(const Where& parent, std::size_t offset, const void* child) const;
     void violation(std::string line);
+    bool is_dying(const void* object) const;
 
     HeapCore& heap_;
     ObjectMap objects_;
