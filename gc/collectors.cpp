@@ -301,7 +301,8 @@ private:
     void verify_if_asked(const char* when) {
         if (!heap_.stress.verify) return;
         const VerifyReport verdict = verify();
-        PERFLOC_CHECK(verdict.ok(), "{}: {}", when, verdict.violations.front());
+        PERFLOC_CHECK(verdict.ok(), "{} (phase {}, {}): {}", when, phase(), engine_.cycle().pressure ? "open scopes" : "ended scopes",
+                      verdict.violations.front());
     }
 
     CollectionReason why_due() const {

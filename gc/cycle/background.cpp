@@ -124,7 +124,7 @@ void Background::sweep_list(Region& region, SpanList& list, SpanList& sparse, Sp
 
 bool Background::is_sparse(const Region& region, Span& span) {
     if (span.destination == 0) span.destination = region.fallback;
-    uniform_ = uniform_ && span.destination == cycle_.set.front()->fallback;
+    uniform_ = uniform_ && span.destination == region.fallback && region.fallback == cycle_.set.front()->fallback;
     const MarkedSpan marked{span.live_bytes, std::uint64_t{span.pages} * kPageBytes,
                             span.kind == SpanKind::movable && span.pins == 0 && span.held != cycle_.number};
     return evacuate(marked, cycle_.heap.stress.move);
@@ -147,7 +147,7 @@ void Background::list_slots() {
         for (detail::SpanLists* const lists : {&region->condemned, &region->sparse}) {
             for (const SpanList* list : {&lists->blocks, &lists->runs, &lists->large}) {
                 cycle_.heap.pages.for_each(*list, [&](std::uint32_t page, const Span& span) {
-                    list_span(page, span, outward && lists == &region->condemned);
+                    list_span(page, span, outward);  // a sparse one may yet be adopted
                     breathe_();
                 });
             }

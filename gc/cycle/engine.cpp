@@ -73,11 +73,12 @@ void Engine::begin_waiting(bool in_poll) {
     }
 }
 
-/// The end of a scope with keep() that had to wait.
+/// The end of a scope with keep() that had to wait. Protocol P14: not further out than into what enclosed it, though that may
+/// have ended too: what its objects refer to there was never recorded.
 void Engine::merge(Region& region) {
     unlink_condemned(heap_, region);
     --region.enclosing->pending;
-    detail::merge_region(heap_, region, open_ancestor(heap_, *region.enclosing));
+    detail::merge_region(heap_, region, *region.enclosing);
 }
 
 void Engine::begin_pressure(Region& outermost, CollectionReason reason) {

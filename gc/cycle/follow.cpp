@@ -122,11 +122,18 @@ bool Follow::move_cleanups(Region& region, Deadline& deadline) {
     }
     while (!newest_first_.empty()) {
         void* const object = newest_first_.pop(heap.chunks);
-        Region& home = heap.region_at(object);
-        home.cleanups.push(heap.chunks, object);
-        home.attention |= detail::kCleanups;
+        if (cycle_.pressure) {
+            oldest_first_.push(heap.chunks, object);
+        } else {
+            Region& home = heap.region_at(object);
+            home.cleanups.push(heap.chunks, object);
+            home.attention |= detail::kCleanups;
+        }
         if (deadline.passed()) return false;
     }
+    // What was made since is newer.
+    oldest_first_.splice(region.cleanups);
+    region.cleanups = std::exchange(oldest_first_, {});
     return true;
 }
 

@@ -26,7 +26,7 @@ private:
     std::size_t region_ = 0;
     int part_ = 0;
     bool frozen_ = false;
-    detail::ChunkList<void*> newest_first_;
+    detail::ChunkList<void*> newest_first_, oldest_first_;  ///< destructors of the living, on their way
     Region* shell_ = nullptr;
 };
 

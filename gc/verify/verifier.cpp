@@ -65,9 +65,11 @@ void Verifier::find_objects(Region& region) {
             objects_.add(object);
         });
     });
+    const bool looked_at = heap_.regions.record(region).looked_at != 0;
     const auto note = [&](const detail::IncomingSlot& incoming) {
         if (heap_.pages.span_at(incoming.slot).generation == incoming.generation) {
             recorded_.insert(record_key(incoming.slot, region.index));
+            if (looked_at) told_.insert(record_key(incoming.slot, detail::kNoRegion));
         }
     };
     region.incoming.for_each(note);
@@ -136,7 +138,17 @@ void Verifier::check_reference(Region& region, const Where& parent, std::size_t 
     const bool ended = heap_.regions.state(region) == condemned;  // what it refers to outward was never recorded
     const std::uint64_t own = ended ? region.ended_key : heap_.regions.record(region).key;
     if (detail::key_encloses(heap_.regions.record(index).key, own)) return;
-    if (!recorded_.contains(record_key(&slot, index))) {
+    // Protocol P16: the running collection walks the lists of all its regions yet; one of them is enough for what is in its set
+    // or has just left it.
+    const bool of_set = heap_.regions.record(index).looked_at != 0 ||
+                        heap_.pages.span_at(target).settled == heap_.collection.cycle;
+    // From what was settled a moment ago to what is still to be: where they will be apart, it is on the collection's list.
+    const bool both = heap_.regions.record(index).looked_at != 0 &&
+                      heap_.pages.span_at(&slot).settled == heap_.collection.cycle;
+    if (both && heap_.collection.mode == detail::BarrierMode::settling) return;
+    const bool told = heap_.collection.mode != detail::BarrierMode::idle && of_set &&
+                      told_.contains(record_key(&slot, detail::kNoRegion));
+    if (!told && !recorded_.contains(record_key(&slot, index))) {
         violation(fmt::format("law [remset]: {} goes from scope \"{}\" into scope \"{}\" and is not recorded",
                               describe(parent, offset, target), detail::LabelTable::name(region.label),
                               detail::LabelTable::name(heap_.regions.at(index).label)));
