@@ -124,7 +124,9 @@ void Background::sweep_list(Region& region, SpanList& list, SpanList& sparse, Sp
 
 bool Background::is_sparse(const Region& region, Span& span) {
     if (span.destination == 0) span.destination = region.fallback;
-    uniform_ = uniform_ && span.destination == region.fallback && region.fallback == cycle_.set.front()->fallback;
+    // Then nothing that survives goes past a scope that it may refer to.
+    uniform_ = uniform_ && span.destination == region.fallback && region.fallback == cycle_.set.front()->fallback &&
+               region.root_lineage != kSeveralLineages;
     const MarkedSpan marked{span.live_bytes, std::uint64_t{span.pages} * kPageBytes,
                             span.kind == SpanKind::movable && span.pins == 0 && span.held != cycle_.number};
     return evacuate(marked, cycle_.heap.stress.move);

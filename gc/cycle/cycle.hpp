@@ -14,6 +14,9 @@ using detail::HeapCore;
 using detail::IncomingSlot;
 using detail::Region;
 
+/// Region::root_lineage where roots of several lineages were found: all survivors go to the root scope.
+inline constexpr std::uint64_t kSeveralLineages = ~std::uint64_t{0};
+
 /// What names an object of the set from outside, as it was found: what the object is, and the scope that it goes to.
 struct CycleRoot {
     std::atomic<void*>* slot = nullptr;  ///< null: a handle

@@ -13,7 +13,6 @@ using detail::RegionTable;
 namespace {
 
 constexpr std::uint64_t kNoLineage = 0;
-constexpr std::uint64_t kSeveralLineages = ~std::uint64_t{0};
 constexpr int kGlobalsAtOnce = 32;  // under the lock of the global handles
 
 /// A handle that was looked at goes back to its region's list, where new ones are.
