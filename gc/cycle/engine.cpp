@@ -187,6 +187,18 @@ bool Engine::slice(Slice slice) {
     return true;
 }
 
+bool Engine::step(bool in_poll) {
+    if (!active()) return false;
+    if (is_collectors(phase())) {
+        driver_.step(1);
+        return true;
+    }
+    // Many spans are too dear for so short a slice: they are adopted where a poll would have moved them.
+    Slice piece{Deadline::in({}), in_poll, true, false, in_poll};
+    if (in_poll && waits_for_poll()) piece.deadline = Deadline::in(heap_.options.pauses.max);
+    return advance(piece);
+}
+
 /// One phase, or a part of it. False when nothing more can be done in this slice.
 bool Engine::advance(Slice& slice) {
     Deadline& deadline = slice.deadline;
