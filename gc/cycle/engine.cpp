@@ -73,11 +73,15 @@ void Engine::begin_waiting(bool in_poll) {
     }
 }
 
-/// The end of a scope with keep() that had to wait.
+/// The end of a scope with keep() that had to wait. Not past an enclosing one that waits too: what refers to that one's
+/// objects from inside was never recorded.
 void Engine::merge(Region& region) {
     unlink_condemned(heap_, region);
-    --region.enclosing->pending;
-    detail::merge_region(heap_, region, open_ancestor(heap_, *region.enclosing));
+    Region& into = *region.enclosing;
+    --into.pending;
+    into.start_in_poll = into.start_in_poll || region.start_in_poll;
+    detail::merge_region(heap_, region, into);
+    if (heap_.regions.state(into) != RegionState::open) detail::retire_cursors(heap_, into);
 }
 
 void Engine::begin_pressure(Region& outermost, CollectionReason reason) {

@@ -20,8 +20,9 @@ using property::Event;
 using property::Program;
 using property::Setting;
 
-/// All that a seed decides beside the schedule.
+/// All that a seed decides beside the schedule; PERFLOC_REPLAY gives another program, of which only the schedule changes.
 Program program_of(std::uint64_t seed) {
+    if (const char* const text = std::getenv("PERFLOC_REPLAY")) return Program::parse(text);
     Random random(seed ^ 0x5ced);
     Program program;
     program.setting.budget = random.below(4) == 0 ? Setting::Budget::usual : Setting::Budget::tiny;
@@ -66,7 +67,7 @@ TEST_CASE("a heap program is as its model says, wherever the collector runs in i
     Scheduler::Counts counts;
     for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
         const std::string failure = run_seed(seed, census, counts);
-        INFO("PERFLOC_SCHEDULE_SEED=" << seed);
+        INFO("PERFLOC_SCHEDULE_SEED=" << seed << " PERFLOC_REPLAY=\"" << program_of(seed).text() << "\"");
         CHECK(failure == "");
     }
     const std::string figures = fmt::format(
