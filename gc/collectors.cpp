@@ -98,6 +98,17 @@ public:
     bool marked(const void* object) const noexcept override { return engine_.marked(object); }
     bool dying(const void* object) const noexcept override { return engine_.dying(object); }
     std::string_view phase() const noexcept override { return to_string(engine_.phase()); }
+    bool step_collector(unsigned breaths) override {
+        if (is_collectors(engine_.phase())) engine_.driver().step(breaths);
+        return is_collectors(engine_.phase());
+    }
+    bool step(bool in_poll) override {
+        if (in_poll) {
+            engine_.poll();
+            begin_what_is_due();
+        }
+        return engine_.step(in_poll);
+    }
     void set_pauses() override { pacer_.set(heap_.options.pauses); }
 
     void collect_full() override { collect(CollectionReason::on_demand); }

@@ -1,5 +1,6 @@
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
+#include "runtime/schedule_point.hpp"
 #include "runtime/scope_tree.hpp"
 #include "runtime/type_table.hpp"
 
@@ -173,6 +174,7 @@ void* allocate_slow(std::size_t bytes, Header header) {
     if (!refill(heap, region, bytes) && !(relieve(heap) && refill(heap, region, bytes))) out_of_memory(heap, bytes, header);
     region.cursor += bytes;
     load_hot(region);
+    schedule_point();
     if (heap.collection.active()) heap.collector->handshake();  // protocol P10: as the last action
     return place(region.cursor - bytes, header);
 }

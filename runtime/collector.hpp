@@ -50,6 +50,10 @@ public:
     virtual VerifyReport verify() = 0;
     /// The phase of the collection beside the program, by name.
     virtual std::string_view phase() const noexcept = 0;
+    /// For tests: at most so many pieces of the collector's work, where it is its turn; true if it is still.
+    virtual bool step_collector(unsigned breaths) = 0;
+    /// For tests: one piece of work. `in_poll`: whatever is due begins, and objects may move. False when nothing was done.
+    virtual bool step(bool in_poll) = 0;
 };
 
 }  // namespace perfloc::detail

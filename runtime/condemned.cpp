@@ -13,6 +13,7 @@ const MutatorCore* const kNobody = reinterpret_cast<const MutatorCore*>(std::uin
 
 void shade(HeapCore& heap, void* object) {
     CollectionState& collection = heap.collection;
+    schedule_point();
     if (in_set(heap, object)) {
         // It may be about to be adopted by a region that waits.
         // What is marked needs no shade: so shades come to an end (law [progress]).
@@ -36,6 +37,7 @@ void update_watch(HeapCore& heap) {
 
 void record_condemned(HeapCore& heap, std::atomic<void*>& slot, void* target, std::uint32_t from, std::uint32_t to) {
     const IncomingSlot record{&slot, heap.pages.span_at(&slot).generation};
+    schedule_point();
     if (heap.recorded.insert(&slot)) {  // in whichever region's list: it is looked at again before it is used
         Region& region = heap.regions.at(to);
         region.incoming.add(heap.chunks, record);

@@ -2,6 +2,7 @@
 #include "runtime/check.hpp"
 #include "runtime/condemned.hpp"
 #include "runtime/heap_core.hpp"
+#include "runtime/schedule_point.hpp"
 #include "runtime/type_table.hpp"
 
 #include <perfloc/detail/handle_list.hpp>
@@ -28,6 +29,7 @@ Region& region_for(void* object, const char* what) {
 /// A collection sees the handle's object (protocol P9), and does not move it.
 void show(HeapCore& heap, void* object) {
     if (!heap.collection.active()) return;
+    schedule_point();
     if (in_set(heap, object)) heap.pages.span_at(object).held = heap.collection.cycle;
     shade(heap, object);
 }
@@ -104,6 +106,7 @@ void* read_weak_slow(const HandleNode& node) noexcept {
     if (object == nullptr) return nullptr;
     HeapCore& heap = *hot.mutator->heap;
     // Protocol P12: once marking has ended, an object that is not marked is dead.
+    schedule_point();
     if (heap.collection.mode == BarrierMode::settling && heap.collector->dying(object)) return nullptr;
     if (heap.collection.active()) shade(heap, object);
     return object;

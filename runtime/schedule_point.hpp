@@ -5,7 +5,7 @@
 namespace perfloc::detail {
 
 #ifdef PERFLOC_SCHEDULE_POINTS
-extern constinit void (*schedule_hook)();
+extern void (*schedule_hook)();
 inline void schedule_point() {
     if (schedule_hook != nullptr) schedule_hook();
 }

@@ -3,6 +3,7 @@
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
 #include "runtime/poison.hpp"
+#include "runtime/schedule_point.hpp"
 
 #include <perfloc/errors.hpp>
 
@@ -294,6 +295,7 @@ ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexce
     counters.slow_ended += 1;
     counters.slow_bytes += report.allocated_bytes;
     // A full collection may be looking at the region: law [park].
+    schedule_point();
     if (must_wait(heap, region)) {
         no_spare(region);
         heap.collector->condemn(region, enclosing);
@@ -317,6 +319,7 @@ ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexce
         counters.promoted_bytes += report.promoted_bytes;
         heap.totals.promoted_bytes += report.promoted_bytes;
     }
+    schedule_point();
     if (heap.collection.active()) heap.collector->attend();
     if (heap.stress.verify && heap.is_dying == nullptr) {  // else a dying set is in the middle of its collection
         const VerifyReport verdict = heap.collector->verify();

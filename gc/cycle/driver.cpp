@@ -53,6 +53,10 @@ void Driver::body() {
 
 /// After each piece of work.
 void Driver::breathe() {
+    if (breaths_ != 0) {
+        if (--breaths_ == 0) code_.suspend();
+        return;
+    }
     if (yield_.load(std::memory_order_relaxed) ||
         (deadline_ != UINT64_MAX && detail::TickClock::now() >= deadline_)) {
         code_.suspend();
@@ -102,6 +106,13 @@ void Driver::run_here(const Deadline& deadline) {
     do {  // a piece of work at least, however short the time is: law [progress]
         if (is_collectors(cycle_.phase.now())) code_.resume();
     } while (is_collectors(cycle_.phase.now()) && !deadline.passed_now());
+}
+
+void Driver::step(unsigned breaths) {
+    const auto held = hold();
+    breaths_ = breaths;
+    if (is_collectors(cycle_.phase.now())) code_.resume();
+    breaths_ = 0;
 }
 
 void Driver::wait(const Deadline& deadline) {

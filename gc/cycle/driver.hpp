@@ -28,6 +28,8 @@ public:
     /// Runs the collector's code here until the deadline, or until it is the mutator's turn. Where the thread is running it,
     /// that yields after its piece of work.
     void run_here(const Deadline& deadline);
+    /// Without a thread, for tests: so many pieces of work, or until it is the mutator's turn.
+    void step(unsigned breaths);
     /// While the result lives, the collector's code stands still between two pieces of work.
     std::unique_lock<std::mutex> hold();
     /// Waits until it is the mutator's turn, or until the deadline. Without a thread: runs it here.
@@ -47,6 +49,7 @@ private:
     std::mutex running_;
     std::atomic<bool> yield_{false};      ///< somebody else wants to run the code
     std::uint64_t deadline_ = UINT64_MAX;  ///< of whoever runs it
+    unsigned breaths_ = 0;                 ///< not 0: so many pieces of work, whatever the deadline
     bool stopped_ = false;                 ///< guarded by running_: the code is to return
 
     std::mutex sleeping_;

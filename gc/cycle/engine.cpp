@@ -73,12 +73,15 @@ void Engine::begin_waiting(bool in_poll) {
     }
 }
 
-/// The end of a scope with keep() that had to wait. Protocol P14: not further out than into what enclosed it, though that may
-/// have ended too: what its objects refer to there was never recorded.
+/// The end of a scope with keep() that had to wait. Not past an enclosing one that waits too: what refers to that one's
+/// objects from inside was never recorded.
 void Engine::merge(Region& region) {
     unlink_condemned(heap_, region);
-    --region.enclosing->pending;
-    detail::merge_region(heap_, region, *region.enclosing);
+    Region& into = *region.enclosing;
+    --into.pending;
+    into.start_in_poll = into.start_in_poll || region.start_in_poll;
+    detail::merge_region(heap_, region, into);
+    if (heap_.regions.state(into) != RegionState::open) detail::retire_cursors(heap_, into);
 }
 
 void Engine::begin_pressure(Region& outermost, CollectionReason reason) {
@@ -186,6 +189,18 @@ bool Engine::slice(Slice slice) {
         if (slice.deadline.passed_now()) return false;
     }
     return true;
+}
+
+bool Engine::step(bool in_poll) {
+    if (!active()) return false;
+    if (is_collectors(phase())) {
+        driver_.step(1);
+        return true;
+    }
+    // Many spans are too dear for so short a slice: they are adopted where a poll would have moved them.
+    Slice piece{Deadline::in({}), in_poll, true, false, in_poll};
+    if (in_poll && waits_for_poll()) piece.deadline = Deadline::in(heap_.options.pauses.max);
+    return advance(piece);
 }
 
 /// One phase, or a part of it. False when nothing more can be done in this slice.

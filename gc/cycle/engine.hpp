@@ -35,6 +35,8 @@ public:
     void poll();
     /// One slice. True when nothing is left that it could do now.
     bool slice(Slice slice);
+    /// For tests: one piece of work, be the time as short as it likes. False when nothing could be done.
+    bool step(bool in_poll);
     /// O(1): hands shades over where the collector waits for that (protocol P10: as the caller's last action).
     void answer();
     /// Ends all collections, however long that takes; false where destructors would have to run and may not.

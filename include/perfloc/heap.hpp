@@ -12,6 +12,10 @@
 
 namespace perfloc {
 
+namespace detail {
+struct TestingAccess;
+}
+
 /// What the verifier found: each violation names the law, and parent -> child with type and field.
 struct VerifyReport {
     std::vector<std::string> violations;
@@ -55,6 +59,7 @@ public:
 private:
     friend detail::RegionHot* detail::begin_detached(Heap&, Label);
     friend class Mutator;
+    friend struct detail::TestingAccess;
     std::unique_ptr<detail::HeapCore> core_;
     std::unique_ptr<RootScope> root_;
 };

@@ -13,6 +13,7 @@
 #include <perfloc/ref.hpp>
 #include <perfloc/scope.hpp>
 #include <perfloc/stats.hpp>
+#include <perfloc/testing.hpp>
 #include <perfloc/trace.hpp>
 #include <perfloc/trace_events.hpp>
 #include <perfloc/units.hpp>

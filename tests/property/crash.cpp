@@ -14,6 +14,7 @@
 #include <cstring>
 #include <new>
 #include <system_error>
+#include <utility>
 
 extern "C" __attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)());
 
@@ -56,7 +57,9 @@ void on_signal(int signal) {
 
 }  // namespace
 
-CrashReport::CrashReport(const Program& program) : text_(program.text()) {
+CrashReport::CrashReport(const Program& program) : CrashReport(program.text()) {}
+
+CrashReport::CrashReport(std::string text) : text_(std::move(text)) {
     running = &text_;
     if (__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(report);
     struct sigaction action{};

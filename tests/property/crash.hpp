@@ -12,6 +12,8 @@ namespace perfloc::property {
 class CrashReport {
 public:
     explicit CrashReport(const Program& program);
+    /// `text` says how to run it again.
+    explicit CrashReport(std::string text);
     ~CrashReport();
     CrashReport(const CrashReport&) = delete;
     CrashReport& operator=(const CrashReport&) = delete;

@@ -20,25 +20,8 @@ template <>
 struct Arbitrary<perfloc::property::Op> {
     static Gen<perfloc::property::Op> arbitrary() {
         using perfloc::property::Op;
-        using perfloc::property::Opcode;
-        // Objects and edges are the most; scopes begin a little more often than they end.
-        static const std::map<Opcode, std::size_t> kWeights = {
-            {Opcode::make, 12},     {Opcode::make_raw, 6}, {Opcode::make_in, 6}, {Opcode::build, 4},
-            {Opcode::link, 14},     {Opcode::open, 12},    {Opcode::close, 10},  {Opcode::drop, 5},
-            {Opcode::collect, 1},   {Opcode::reattach, 1}, {Opcode::keep, 1},    {Opcode::fill, 1},
-            {Opcode::detached, 3},  {Opcode::weaken, 3},   {Opcode::lock, 3},    {Opcode::enter, 3},
-            {Opcode::throw_out, 1}, {Opcode::pin, 1},      {Opcode::set_pauses, 1}, {Opcode::no_pause, 1}};
-        static const std::vector<Opcode> kCodes = [] {
-            std::vector<Opcode> codes;
-            for (std::size_t i = 0; i < perfloc::property::kOpcodes; ++i) {
-                const auto code = static_cast<Opcode>(i);
-                const auto weight = kWeights.find(code);
-                codes.insert(codes.end(), weight != kWeights.end() ? weight->second : 2, code);
-            }
-            return codes;
-        }();
         const Gen<std::uint8_t> operand = gen::resize(100, gen::arbitrary<std::uint8_t>());
-        return gen::construct<Op>(gen::elementOf(kCodes), operand, operand, operand);
+        return gen::construct<Op>(gen::elementOf(perfloc::property::weighted_opcodes()), operand, operand, operand);
     }
 };
 

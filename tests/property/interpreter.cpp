@@ -74,6 +74,7 @@ Handle<Object> Interpreter::run_block() {
                 break;
         }
         if (done) census_.count(op.code);
+        if (between_operations != nullptr) between_operations(world_);
     }
     world_.check();
     return {};

@@ -15,6 +15,9 @@ namespace perfloc::property {
 /// Runs the program to its end, the heap's included. Says what was wrong first; empty: nothing was. Counts what it did.
 std::string run(const Program& program, Census& census);
 
+/// Called after each operation, where it is set: a scheduler of tests/schedule.
+inline void (*between_operations)(World&) = nullptr;
+
 class Interpreter final : private Builder {
 public:
     Interpreter(const Program& program, Census& census);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <map>
 #include <stdexcept>
 
 namespace perfloc::property {
@@ -148,6 +149,25 @@ Program Program::decode(std::span<const std::uint8_t> bytes) {
         program.ops.push_back({static_cast<Opcode>(bytes[0] % kOpcodes), bytes[1], bytes[2], bytes[3]});
     }
     return program;
+}
+
+const std::vector<Opcode>& weighted_opcodes() {
+    static const std::map<Opcode, std::size_t> kWeights = {
+        {Opcode::make, 12},     {Opcode::make_raw, 6}, {Opcode::make_in, 6},    {Opcode::build, 4},
+        {Opcode::link, 14},     {Opcode::open, 12},    {Opcode::close, 10},     {Opcode::drop, 5},
+        {Opcode::collect, 1},   {Opcode::reattach, 1}, {Opcode::keep, 1},       {Opcode::fill, 1},
+        {Opcode::detached, 3},  {Opcode::weaken, 3},   {Opcode::lock, 3},       {Opcode::enter, 3},
+        {Opcode::throw_out, 1}, {Opcode::pin, 1},      {Opcode::set_pauses, 1}, {Opcode::no_pause, 1}};
+    static const std::vector<Opcode> kCodes = [] {
+        std::vector<Opcode> codes;
+        for (std::size_t i = 0; i < kOpcodes; ++i) {
+            const auto code = static_cast<Opcode>(i);
+            const auto weight = kWeights.find(code);
+            codes.insert(codes.end(), weight != kWeights.end() ? weight->second : 2, code);
+        }
+        return codes;
+    }();
+    return kCodes;
 }
 
 std::string_view name_of(Opcode code) { return kNames[static_cast<std::size_t>(code)]; }

@@ -95,6 +95,9 @@ struct Program {
 };
 
 std::string_view name_of(Opcode code);
+/// Each kind of operation as often as it is to be tried. Objects and edges are the most; scopes begin a little more often
+/// than they end.
+const std::vector<Opcode>& weighted_opcodes();
 PauseBudget pauses_of(Setting::Budget budget);
 
 }  // namespace perfloc::property

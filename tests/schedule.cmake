@@ -1,0 +1,15 @@
+# schedule/*.cpp: a seeded scheduler over the interpreter of the property tests. Its points are in no library but this one.
+get_target_property(library_sources perfloc SOURCES)
+add_library(perfloc_scheduled STATIC ${library_sources})
+target_include_directories(perfloc_scheduled PUBLIC ${PROJECT_SOURCE_DIR}/include
+  PRIVATE ${PROJECT_SOURCE_DIR})
+target_compile_definitions(perfloc_scheduled PUBLIC PERFLOC_SCHEDULE_POINTS)
+target_compile_features(perfloc_scheduled PUBLIC cxx_std_20)
+target_link_libraries(perfloc_scheduled PUBLIC Boost::headers PRIVATE Boost::context fmt::fmt Threads::Threads)
+
+file(GLOB scheduled_sources CONFIGURE_DEPENDS property/*.cpp schedule/*.cpp support/*.cpp)
+list(FILTER scheduled_sources EXCLUDE REGEX "heap_program_test\\.cpp$")
+add_executable(perfloc_schedule_tests ${scheduled_sources})
+target_include_directories(perfloc_schedule_tests PRIVATE ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(perfloc_schedule_tests PRIVATE perfloc_scheduled Catch2::Catch2 fmt::fmt Threads::Threads)
+catch_discover_tests(perfloc_schedule_tests EXTRA_ARGS ${catch_arguments} PROPERTIES TIMEOUT 900)
