@@ -106,10 +106,10 @@ ScopeReport end_detached_and_wait(RegionHot* hot_region, std::chrono::nanosecond
     const auto until = Clock::now() + std::min<std::chrono::nanoseconds>(timeout, std::chrono::hours(24 * 365));
     const Bytes allocated = allocated_bytes(heap, *region);
     ScopeReport settled;
-    region->report_to = &settled;
-    ScopeReport report = end_checked(heap, *region);
-    if (report.settled) return report;
     settled.settled = false;
+    region->report_to = &settled;
+    ScopeReport report = end_checked(heap, *region);  // which may give the collection a slice that ends it
+    if (report.settled) return report;
     Region& current = *heap.current_region();
     store_hot();
     while (!settled.settled && Clock::now() < until && hot.quiet == 0) {
