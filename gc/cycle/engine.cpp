@@ -140,6 +140,7 @@ void Engine::take_shades() {
 
 void Engine::freeze(Region& region) {
     heap_.regions.record(region).looked_at = 1;
+    detail::retire_cursors(heap_, region);  // a region that waited may have received copies
     heap_.pages.splice(region.condemned.blocks, region.blocks);
     heap_.pages.splice(region.condemned.runs, region.runs);
     heap_.pages.splice(region.condemned.large, region.large);
