@@ -3,7 +3,8 @@
 #include <chrono>
 #include <cstdint>
 
-/// What the pieces of a slice cost, so that none is begun that would not fit: plain numbers in, a decision out.
+/// What the pieces of a slice cost, so that none is begun that would not fit (law [slice]): plain numbers in, a
+/// decision out.
 namespace perfloc::gc {
 
 struct EvacuationCost {

@@ -142,9 +142,10 @@ void Verifier::check_reference(Region& region, const Where& parent, std::size_t 
     // or has just left it.
     const bool of_set = heap_.regions.record(index).looked_at != 0 ||
                         heap_.pages.span_at(target).settled == heap_.collection.cycle;
-    // From what was settled a moment ago to what is still to be: where they will be apart, it is on the collection's list.
-    const bool both = heap_.regions.record(index).looked_at != 0 &&
-                      heap_.pages.span_at(&slot).settled == heap_.collection.cycle;
+    // Within what was one set, some of it settled, some not yet: where they will be apart, it is on the collection's list.
+    const bool from_set = heap_.regions.record(region).looked_at != 0 ||
+                          heap_.pages.span_at(&slot).settled == heap_.collection.cycle;
+    const bool both = of_set && from_set;
     if (both && heap_.collection.mode == detail::BarrierMode::settling) return;
     const bool told = heap_.collection.mode != detail::BarrierMode::idle && of_set &&
                       told_.contains(record_key(&slot, detail::kNoRegion));
