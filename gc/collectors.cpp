@@ -94,7 +94,9 @@ public:
         engine_.finish(true, true);
     }
 
-    void note_slot(const detail::IncomingSlot& slot, void* target) noexcept override { engine_.note_slot(slot, target); }
+    void note_slot(const detail::IncomingSlot& slot, void* target) noexcept override {
+        engine_.note_slot(slot, target);
+    }
     bool marked(const void* object) const noexcept override { return engine_.marked(object); }
     bool dying(const void* object) const noexcept override { return engine_.dying(object); }
     std::string_view phase() const noexcept override { return to_string(engine_.phase()); }
@@ -255,7 +257,8 @@ private:
         // law [progress]: a program that outruns its collection gives a slice whenever it can.
         if (urgent) return timed_slice(heap_.options.pauses.max, may_move);
         const auto now = detail::TickClock::duration(detail::TickClock::now());
-        const std::chrono::nanoseconds allowance = pacer_.allowance(now, may_move ? engine_.needs() : std::chrono::nanoseconds(0));
+        const std::chrono::nanoseconds allowance =
+            pacer_.allowance(now, may_move ? engine_.needs() : std::chrono::nanoseconds(0));
         if (allowance.count() == 0) return;
         timed_slice(allowance, may_move);
     }
@@ -312,8 +315,8 @@ private:
     void verify_if_asked(const char* when) {
         if (!heap_.stress.verify) return;
         const VerifyReport verdict = verify();
-        PERFLOC_CHECK(verdict.ok(), "{} (phase {}, {}): {}", when, phase(), engine_.cycle().pressure ? "open scopes" : "ended scopes",
-                      verdict.violations.front());
+        PERFLOC_CHECK(verdict.ok(), "{} (phase {}, {}): {}", when, phase(),
+                      engine_.cycle().pressure ? "open scopes" : "ended scopes", verdict.violations.front());
     }
 
     CollectionReason why_due() const {

@@ -171,7 +171,8 @@ void* allocate_slow(std::size_t bytes, Header header) {
     Region& region = as_region(*hot.region);
     if (bytes > kLargeBytes) return allocate_large(heap, region, bytes, header);
     store_hot();
-    if (!refill(heap, region, bytes) && !(relieve(heap) && refill(heap, region, bytes))) out_of_memory(heap, bytes, header);
+    if (!refill(heap, region, bytes) && !(relieve(heap) && refill(heap, region, bytes)))
+        out_of_memory(heap, bytes, header);
     region.cursor += bytes;
     load_hot(region);
     schedule_point();

@@ -9,17 +9,17 @@
 namespace perfloc::detail {
 
 enum class BarrierMode : std::uint8_t {
-    idle,      ///< no collection
-    gathering, ///< its roots are being walked: what is recorded, linked or dropped is shaded, beside old values
-    marking,   ///< old values are shaded (a snapshot at the beginning, after Yuasa, 1990)
-    settling,  ///< the living are known; they are being moved or handed over
+    idle,       ///< no collection
+    gathering,  ///< its roots are being walked: what is recorded, linked or dropped is shaded, beside old values
+    marking,    ///< old values are shaded (a snapshot at the beginning, after Yuasa, 1990)
+    settling,   ///< the living are known; they are being moved or handed over
 };
 
 /// Since the heap was made.
 struct CollectionCounts {
     std::uint64_t cycles = 0;
-    std::uint64_t pressure_cycles = 0;  ///< of those, of open scopes
-    std::uint64_t condemned = 0;        ///< regions that ended
+    std::uint64_t pressure_cycles = 0;    ///< of those, of open scopes
+    std::uint64_t condemned = 0;          ///< regions that ended
     std::uint64_t condemned_waiting = 0;  ///< of those, while a collection went on
     std::uint64_t condemned_in_set = 0;   ///< ... that looked at them
     std::uint64_t spans_adopted = 0;

@@ -73,11 +73,13 @@ std::uint64_t next_number() {
 }  // namespace
 
 void check_pauses(const PauseBudget& budget) {
-    if (budget.max <= std::chrono::nanoseconds::zero()) throw OptionError("perfloc: Options::pauses.max must be above 0");
+    if (budget.max <= std::chrono::nanoseconds::zero())
+        throw OptionError("perfloc: Options::pauses.max must be above 0");
     if (!(budget.utilization > 0.0 && budget.utilization < 1.0)) {
         throw OptionError("perfloc: Options::pauses.utilization must be above 0 and below 1");
     }
-    if (budget.window <= std::chrono::nanoseconds::zero()) throw OptionError("perfloc: Options::pauses.window must be above 0");
+    if (budget.window <= std::chrono::nanoseconds::zero())
+        throw OptionError("perfloc: Options::pauses.window must be above 0");
 }
 
 HeapCore::HeapCore(const Options& wanted)

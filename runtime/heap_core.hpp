@@ -77,14 +77,14 @@ struct HeapCore {
 
     Region* root = nullptr;
     CollectionState collection;
-    Region* first_detached = nullptr;   ///< open detached regions
-    Region* first_condemned = nullptr;  ///< ended regions that are not settled yet
-    Region* first_parked = nullptr;     ///< released regions that a collection may still look at: law [park]
-    MutatorCore* mutator = nullptr;    ///< one at a time, as yet
-    std::mutex global_handles;             ///< guards every region's lists of global handles, and:
-    bool shade_globals = false;            ///< a collection gathers its roots, or waits
-    std::vector<void*> dropped_globals;    ///< what global handles held that were dropped meanwhile
-    std::size_t collect_above = 0;     ///< used bytes above which a poll collects the whole heap
+    Region* first_detached = nullptr;    ///< open detached regions
+    Region* first_condemned = nullptr;   ///< ended regions that are not settled yet
+    Region* first_parked = nullptr;      ///< released regions that a collection may still look at: law [park]
+    MutatorCore* mutator = nullptr;      ///< one at a time, as yet
+    std::mutex global_handles;           ///< guards every region's lists of global handles, and:
+    bool shade_globals = false;          ///< a collection gathers its roots, or waits
+    std::vector<void*> dropped_globals;  ///< what global handles held that were dropped meanwhile
+    std::size_t collect_above = 0;       ///< used bytes above which a poll collects the whole heap
     bool safepoint_due = false;
     bool whole_heap_destroys = false;  ///< destructors of a full collection run: scopes that end meanwhile merge
 

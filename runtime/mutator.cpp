@@ -158,8 +158,8 @@ void begin_no_pause(std::size_t bytes) {
     HeapCore& heap = current_heap("NoPause");
     if (bytes != 0) {
         const auto refused = [&] {
-            throw OutOfMemory(fmt::format("perfloc: NoPause cannot be given {} bytes: {} committed of a limit of {}", bytes,
-                                          heap.pool.committed_bytes(), heap.pool.limit_bytes()));
+            throw OutOfMemory(fmt::format("perfloc: NoPause cannot be given {} bytes: {} committed of a limit of {}",
+                                          bytes, heap.pool.committed_bytes(), heap.pool.limit_bytes()));
         };
         if (bytes > heap.pool.limit_bytes()) refused();
         if (!heap.pool.has_room(bytes)) {
@@ -172,7 +172,8 @@ void begin_no_pause(std::size_t bytes) {
 }
 
 void end_no_pause() noexcept {
-    PERFLOC_CHECK(hot.mutator != nullptr && hot.mutator->no_pause != 0, "a NoPause ends on another thread than it began on");
+    PERFLOC_CHECK(hot.mutator != nullptr && hot.mutator->no_pause != 0,
+                  "a NoPause ends on another thread than it began on");
     --hot.mutator->no_pause;
 }
 

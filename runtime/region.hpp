@@ -69,9 +69,9 @@ struct Region : RegionHot {
     Region* nominal_of = nullptr;     ///< of a scope that is not listened to: the region that its objects really go to
     std::uint64_t nominal_bytes = 0;  ///< ... and the bytes that were allocated in its name
     // --- while a collection beside the program looks at it
-    SpanLists condemned;                  ///< its spans when that began, later those that stay; those of the lists above are newer
-    SpanLists sparse;                     ///< those of them that are to be evacuated
-    SpanLists freed;                      ///< those of them that nothing lives in any more
+    SpanLists condemned;  ///< its spans when that began, later those that stay; those of the lists above are newer
+    SpanLists sparse;     ///< those of them that are to be evacuated
+    SpanLists freed;      ///< those of them that nothing lives in any more
     ChunkList<IncomingSlot> frozen;       ///< its incoming slots when that began
     ChunkList<IncomingSlot> since;        ///< those recorded from then until the spans to be evacuated were known
     ChunkList<void*> condemned_cleanups;  ///< and its objects with destructors
@@ -84,12 +84,12 @@ struct Region : RegionHot {
     Region* next_condemned = nullptr;     ///< ended regions that are not settled yet
     ScopeReport* report_to = nullptr;     ///< whoever waits for it
     std::uint64_t promoted_bytes = 0;
-    std::uint64_t settled_pages = 0;      ///< after the last collection of it
-    std::uint64_t root_lineage = 0;       ///< of the roots found so far; all ones: several
-    std::uint64_t ended_key = 0;          ///< its record's key until it was condemned
-    std::uint64_t received_poll = 0;      ///< the poll after which survivors of another lineage came here
-    bool receives = false;                ///< ... or may still come
-    bool start_in_poll = false;           ///< its collection begins in a poll only
+    std::uint64_t settled_pages = 0;  ///< after the last collection of it
+    std::uint64_t root_lineage = 0;   ///< of the roots found so far; all ones: several
+    std::uint64_t ended_key = 0;      ///< its record's key until it was condemned
+    std::uint64_t received_poll = 0;  ///< the poll after which survivors of another lineage came here
+    bool receives = false;            ///< ... or may still come
+    bool start_in_poll = false;       ///< its collection begins in a poll only
 
     bool detached = false;
     bool entered = false;

@@ -117,7 +117,8 @@ void keep_scope(RegionHot& region) noexcept { region.attention |= kKeep; }
 
 void trim_scope(RegionHot& hot_region) {
     if (hot.mutator == nullptr) {
-        throw AttachError(fmt::format("perfloc: scope \"{}\" is trimmed on a thread without a mutator", name_of(hot_region)));
+        throw AttachError(
+            fmt::format("perfloc: scope \"{}\" is trimmed on a thread without a mutator", name_of(hot_region)));
     }
     HeapCore& heap = *hot.mutator->heap;
     if (!heap.owns(as_region(hot_region))) {

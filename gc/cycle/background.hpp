@@ -34,7 +34,9 @@ private:
         const detail::PageTable& pages;
         std::uint32_t cycle;
         std::uint32_t destination = 0;
-        bool contains(const void* target) const { return __atomic_load_n(&pages.span_at(target).cycle, __ATOMIC_RELAXED) == cycle; }
+        bool contains(const void* target) const {
+            return __atomic_load_n(&pages.span_at(target).cycle, __ATOMIC_RELAXED) == cycle;
+        }
         void marked(const void* object, std::size_t bytes) {
             detail::Span& span = pages.span_at(object);
             span.live_bytes += bytes;

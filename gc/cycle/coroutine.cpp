@@ -75,16 +75,15 @@ Coroutine::Coroutine(std::function<void()> body) : impl_(std::make_unique<Impl>(
     const boost::context::stack_context stack = allocator.allocate();
     impl_->own.bytes = stack.size;
     impl_->own.bottom = static_cast<const char*>(stack.sp) - stack.size;
-    impl_->inside = boost::context::fiber(
-        std::allocator_arg, boost::context::preallocated(stack.sp, stack.size, stack), allocator,
-        [impl = impl_.get()](boost::context::fiber&& outside) {
-            after_switch(impl->own, impl->caller);
-            impl->outside = std::move(outside);
-            impl->body();
-            impl->done = true;
-            before_switch(impl->own, impl->caller, true);
-            return std::move(impl->outside);
-        });
+    impl_->inside = boost::context::fiber(std::allocator_arg, boost::context::preallocated(stack.sp, stack.size, stack),
+                                          allocator, [impl = impl_.get()](boost::context::fiber&& outside) {
+                                              after_switch(impl->own, impl->caller);
+                                              impl->outside = std::move(outside);
+                                              impl->body();
+                                              impl->done = true;
+                                              before_switch(impl->own, impl->caller, true);
+                                              return std::move(impl->outside);
+                                          });
 }
 
 Coroutine::~Coroutine() {

@@ -52,13 +52,13 @@ struct Cycle {
     MarkBitmap marks;
     CyclePhaseOwner phase;
     std::uint32_t number = 0;
-    bool pressure = false;      ///< its regions are open: survivors stay in them
-    std::vector<Region*> set;   ///< innermost first
+    bool pressure = false;     ///< its regions are open: survivors stay in them
+    std::vector<Region*> set;  ///< innermost first
     std::vector<Region*> destinations;
     detail::ChunkList<CycleRoot> roots;
-    detail::ChunkList<void*> handed;        ///< shades that the mutator has handed over
+    detail::ChunkList<void*> handed;  ///< shades that the mutator has handed over
     std::vector<Candidate> candidates;
-    std::size_t most_slots = 0;  ///< that a slice can fix
+    std::size_t most_slots = 0;               ///< that a slice can fix
     detail::ChunkList<IncomingSlot> outward;  ///< protocol P14: references that may point inward later
     CycleTotals totals;
 };

@@ -57,8 +57,7 @@ void Driver::breathe() {
         if (--breaths_ == 0) code_.suspend();
         return;
     }
-    if (yield_.load(std::memory_order_relaxed) ||
-        (deadline_ != UINT64_MAX && detail::TickClock::now() >= deadline_)) {
+    if (yield_.load(std::memory_order_relaxed) || (deadline_ != UINT64_MAX && detail::TickClock::now() >= deadline_)) {
         code_.suspend();
     }
 }
@@ -89,7 +88,9 @@ void Driver::collect_a_while() {
 
 void Driver::wake() {
     if (!has_thread()) return;
-    { const std::lock_guard guard(sleeping_); }
+    {
+        const std::lock_guard guard(sleeping_);
+    }
     turn_.notify_all();
 }
 

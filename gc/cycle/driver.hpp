@@ -47,7 +47,7 @@ private:
     MemoryService memory_;
     Coroutine code_;
     std::mutex running_;
-    std::atomic<bool> yield_{false};      ///< somebody else wants to run the code
+    std::atomic<bool> yield_{false};       ///< somebody else wants to run the code
     std::uint64_t deadline_ = UINT64_MAX;  ///< of whoever runs it
     unsigned breaths_ = 0;                 ///< not 0: so many pieces of work, whatever the deadline
     bool stopped_ = false;                 ///< guarded by running_: the code is to return

@@ -22,7 +22,8 @@ Engine::Engine(HeapCore& heap, bool wants_thread) : heap_(heap), cycle_(heap), d
 // --- beginning -------------------------------------------------------------------------------------------------------
 
 void Engine::condemn(Region& ended, Region& enclosing) {
-    if (Region* const parent = ended.parent_region(); parent != nullptr && parent->spare == &ended) parent->spare = nullptr;
+    if (Region* const parent = ended.parent_region(); parent != nullptr && parent->spare == &ended)
+        parent->spare = nullptr;
     detail::drop_spares(heap_, ended);
     detail::retire_cursors(heap_, ended);
     detail::RegionRecord& record = heap_.regions.record(ended);

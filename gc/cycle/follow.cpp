@@ -154,7 +154,7 @@ bool Follow::free_open(Region& region, Deadline& deadline) {
                 heap.pages.stamp_region(page, span.pages, shell_->index);
                 region.pages -= span.pages;
                 shell_->pages += span.pages;
-                heap.pages.append(span.kind == detail::SpanKind::large      ? shell_->large
+                heap.pages.append(span.kind == detail::SpanKind::large   ? shell_->large
                                   : span.pages == detail::kPagesPerBlock ? shell_->blocks
                                                                          : shell_->runs,
                                   page);

@@ -84,7 +84,9 @@ Region& Gather::destination_for(Region& owner, Region& region) {
     const auto key_of = [&](const Region& r) {
         return heap.regions.state(r) == detail::RegionState::open ? heap.regions.record(r).key : r.ended_key;
     };
-    const auto up = [&](Region& r) { return heap.regions.state(r) == detail::RegionState::open ? r.parent_region() : r.enclosing; };
+    const auto up = [&](Region& r) {
+        return heap.regions.state(r) == detail::RegionState::open ? r.parent_region() : r.enclosing;
+    };
     if (&owner == heap.root || heap.regions.state(owner) == detail::RegionState::parked) return *heap.root;
     Region* meet = &outside_set(heap, *region.enclosing);
     if (key_of(owner) >> 32 != key_of(*meet) >> 32) {

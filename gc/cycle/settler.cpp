@@ -137,7 +137,8 @@ void Settler::adopt(Region& region, std::uint32_t page) {
         destination.filled_bytes += span.live_bytes;
         if (heap.regions.record(region).published != 0) heap.regions.record(destination).published = 1;  // P5
     } else {
-        region.filled_bytes -= std::min(region.filled_bytes, span.top_bytes - std::min(span.top_bytes, span.live_bytes));
+        region.filled_bytes -=
+            std::min(region.filled_bytes, span.top_bytes - std::min(span.top_bytes, span.live_bytes));
     }
     unstamped_ = 0;
     keep_live_map(heap, cycle_.marks, page, span);
@@ -193,7 +194,7 @@ void Settler::evacuate(Region& region, Candidate& candidate) {
     const char* const end = start + std::size_t{span.pages} * kPageBytes;
     candidate.slots.for_each([&](const IncomingSlot& incoming) {
         const auto* const at = reinterpret_cast<const char*>(incoming.slot);
-        if (at >= start && at < end) return;                              // an old copy's own
+        if (at >= start && at < end) return;                                                    // an old copy's own
         if (heap.pages.span_at(incoming.slot).slides || !slot_is_live(heap, incoming)) return;  // law [stale]
         void* const target = incoming.slot->load(std::memory_order_relaxed);
         if (target != nullptr && heap.pages.span_page(target) == candidate.page) fix(*incoming.slot, target, span);

@@ -21,7 +21,8 @@ public:
         const double rest = 1.0 - budget.utilization;
         // In a window w slices take at most most() + rate() * w, which is the program's share subtracted.
         rate_ = rest / 2;
-        most_ = std::max(budget.max, nanoseconds(static_cast<std::int64_t>(static_cast<double>(budget.window.count()) * rest / 2)));
+        most_ = std::max(budget.max,
+                         nanoseconds(static_cast<std::int64_t>(static_cast<double>(budget.window.count()) * rest / 2)));
         credit_ = std::min(credit_, most_);
     }
     /// How long a slice may be now; zero where it is better to wait until one is worth its start: half of the longest pause,
@@ -29,7 +30,8 @@ public:
     nanoseconds allowance(nanoseconds now, nanoseconds need = nanoseconds(0)) {
         const nanoseconds passed = std::max(nanoseconds(0), now - last_);
         last_ = now;
-        credit_ = std::min(most_, credit_ + nanoseconds(static_cast<std::int64_t>(static_cast<double>(passed.count()) * rate_)));
+        credit_ = std::min(
+            most_, credit_ + nanoseconds(static_cast<std::int64_t>(static_cast<double>(passed.count()) * rate_)));
         const nanoseconds least = std::min(budget_.max, std::max(need, budget_.max / 2));
         return credit_ < least ? nanoseconds(0) : std::min(credit_, budget_.max);
     }
@@ -49,7 +51,8 @@ public:
     /// After a collection that began `since` after the one before and took `time`: one that takes much of the time between
     /// begins later, so that the collector keeps up and memory stays bounded.
     void collected(std::chrono::nanoseconds time, std::chrono::nanoseconds since) {
-        const double share = since.count() <= 0 ? 1.0 : static_cast<double>(time.count()) / static_cast<double>(since.count());
+        const double share =
+            since.count() <= 0 ? 1.0 : static_cast<double>(time.count()) / static_cast<double>(since.count());
         if (share > 0.5) {
             growth_ = std::min(1.0, growth_ * 1.5);
         } else if (share < 0.2) {

@@ -9,9 +9,9 @@ namespace perfloc::gc {
 
 /// What an ended scope looks like.
 struct EndedScope {
-    std::uint64_t bytes = 0;    ///< allocated in it: the worst case is that all of it survives
-    bool has_cleanups = false;  ///< the dead must be known before anything moves
-    bool has_fixtures = false;  ///< pinned, large or pinned-by-handle objects
+    std::uint64_t bytes = 0;     ///< allocated in it: the worst case is that all of it survives
+    bool has_cleanups = false;   ///< the dead must be known before anything moves
+    bool has_fixtures = false;   ///< pinned, large or pinned-by-handle objects
     std::uint64_t slots = 0;     ///< recorded, that point or pointed into it
     std::uint64_t cleanups = 0;  ///< objects with destructors
 };

@@ -16,8 +16,8 @@ bool is_dying(HeapCore& heap, const void* address) {
     if (!heap.pages.contains(address)) return false;
     const std::uint32_t page = heap.pages.span_page(address);
     const Span& span = heap.pages.span(page);
-    const bool looked_at = span.condemned || (heap.collection.mode == detail::BarrierMode::settling &&
-                                              detail::in_set(heap, address));
+    const bool looked_at =
+        span.condemned || (heap.collection.mode == detail::BarrierMode::settling && detail::in_set(heap, address));
     return looked_at && !marked_word(marks, heap.pages, address);
 }
 

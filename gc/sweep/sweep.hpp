@@ -12,7 +12,8 @@ using detail::Region;
 template <class F>
 void for_each_condemned(HeapCore& heap, const Region& region, F&& f) {
     for (const detail::SpanLists* lists : {&region.condemned, &region.sparse}) {
-        for (const detail::SpanList* list : {&lists->blocks, &lists->runs, &lists->large}) heap.pages.for_each(*list, f);
+        for (const detail::SpanList* list : {&lists->blocks, &lists->runs, &lists->large})
+            heap.pages.for_each(*list, f);
     }
 }
 

@@ -128,8 +128,8 @@ void Verifier::check_reference(Region& region, const Where& parent, std::size_t 
             fmt::format("law [stale]: {} is not the start of a live object", describe(parent, offset, target)));
     }
     if (is_dying(target)) {
-        return violation(fmt::format("law [remset]: {} is reachable, and about to be freed",
-                                     describe(parent, offset, target)));
+        return violation(
+            fmt::format("law [remset]: {} is reachable, and about to be freed", describe(parent, offset, target)));
     }
     if (index == region.index || index == detail::kRootRegion) return;
     // Protocol P3: what ended inside another ended scope is collected first, or with it.
@@ -140,11 +140,11 @@ void Verifier::check_reference(Region& region, const Where& parent, std::size_t 
     if (detail::key_encloses(heap_.regions.record(index).key, own)) return;
     // Protocol P16: the running collection walks the lists of all its regions yet; one of them is enough for what is in its set
     // or has just left it.
-    const bool of_set = heap_.regions.record(index).looked_at != 0 ||
-                        heap_.pages.span_at(target).settled == heap_.collection.cycle;
+    const bool of_set =
+        heap_.regions.record(index).looked_at != 0 || heap_.pages.span_at(target).settled == heap_.collection.cycle;
     // Within what was one set, some of it settled, some not yet: where they will be apart, it is on the collection's list.
-    const bool from_set = heap_.regions.record(region).looked_at != 0 ||
-                          heap_.pages.span_at(&slot).settled == heap_.collection.cycle;
+    const bool from_set =
+        heap_.regions.record(region).looked_at != 0 || heap_.pages.span_at(&slot).settled == heap_.collection.cycle;
     const bool both = of_set && from_set;
     if (both && heap_.collection.mode == detail::BarrierMode::settling) return;
     const bool told = heap_.collection.mode != detail::BarrierMode::idle && of_set &&
@@ -164,7 +164,8 @@ void Verifier::check_handles(Region& region, const detail::HandleNode& sentinel,
         }
         // A weak one that the running collection will clear reads null already.
         const bool dies = heap_.pages.contains(node->object) && is_dying(node->object);
-        if (dies && (&sentinel == &region.weak || &sentinel == &region.global_weak || &sentinel == &region.walked)) continue;
+        if (dies && (&sentinel == &region.weak || &sentinel == &region.global_weak || &sentinel == &region.walked))
+            continue;
         if (!heap_.pages.contains(node->object) || !objects_.is_object(node->object)) {
             violation(fmt::format("law [stale]: {} refers to {}, which is not the start of a live object", kind,
                                   node->object));

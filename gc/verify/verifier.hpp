@@ -48,7 +48,8 @@ private:
     HeapCore& heap_;
     ObjectMap objects_;
     std::unordered_set<std::uint64_t> recorded_;  // (slot, target region)
-    std::unordered_set<std::uint64_t> told_;  // slots that are recorded for any region that the running collection looks at
+    std::unordered_set<std::uint64_t>
+        told_;  // slots that are recorded for any region that the running collection looks at
     VerifyReport report_;
 };
 

@@ -160,8 +160,8 @@ public:
     /// safepoint, and one long pause: that is what the caller asks for.
     template <class Rep, class Period>
     ScopeReport end_and_wait(std::chrono::duration<Rep, Period> timeout) {
-        const ScopeReport report = detail::end_detached_and_wait(
-            region_, std::chrono::duration_cast<std::chrono::nanoseconds>(timeout));
+        const ScopeReport report =
+            detail::end_detached_and_wait(region_, std::chrono::duration_cast<std::chrono::nanoseconds>(timeout));
         region_ = nullptr;
         return report;
     }

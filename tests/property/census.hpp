@@ -26,9 +26,9 @@ enum class Event : std::uint8_t {
     poll_collected,
     constructor_threw,
     out_of_memory,
-    destroyed,  ///< a destructor ran
-    locked,     ///< a weak handle gave its object
-    expired,    ///< a weak handle was null, its object dead
+    destroyed,          ///< a destructor ran
+    locked,             ///< a weak handle gave its object
+    expired,            ///< a weak handle was null, its object dead
     condemned,          ///< a scope ended and is collected beside the program
     condemned_waiting,  ///< ... while another collection went on
     condemned_in_set,   ///< ... which looked at this very scope

@@ -107,8 +107,9 @@ std::vector<Setting> hinted_settings() {
     bool small = false;
     for (const bool thread : {false, true}) {
         for (const Budget budget : {Budget::tiny, Budget::usual, Budget::large}) {
-            for (const Stress& stress : {Stress{false, false, false}, Stress{false, false, true}, Stress{false, true, false},
-                                         Stress{false, true, true}, Stress{true, false, false}}) {
+            for (const Stress& stress :
+                 {Stress{false, false, false}, Stress{false, false, true}, Stress{false, true, false},
+                  Stress{false, true, true}, Stress{true, false, false}}) {
                 settings.push_back(
                     {Collector::hinted, thread, stress.move, stress.condemn, stress.verify, small, budget});
                 small = !small;

@@ -13,11 +13,11 @@ namespace perfloc::property {
 namespace {
 
 constexpr std::array<std::string_view, kOpcodes> kNames = {
-    "make",        "make_raw",   "make_in",      "build", "chain",     "fill",        "link",
-    "unlink",      "swap_links", "sort",         "take",  "hold",      "copy",        "move",
-    "drop",        "weaken",     "copy_weak",    "lock",  "globalise", "copy_global", "lock_global",
-    "drop_global", "pin",        "unpin",        "open",  "close",     "keep",        "throw_out",
-    "detached",    "enter",      "end_detached", "poll",  "collect",   "collect_until", "trim", "set_pauses", "no_pause", "reattach",    "misuse"};
+    "make",       "make_raw",      "make_in",   "build",       "chain",       "fill",        "link",         "unlink",
+    "swap_links", "sort",          "take",      "hold",        "copy",        "move",        "drop",         "weaken",
+    "copy_weak",  "lock",          "globalise", "copy_global", "lock_global", "drop_global", "pin",          "unpin",
+    "open",       "close",         "keep",      "throw_out",   "detached",    "enter",       "end_detached", "poll",
+    "collect",    "collect_until", "trim",      "set_pauses",  "no_pause",    "reattach",    "misuse"};
 static_assert(kNames.back() == "misuse");
 
 constexpr std::array<std::string_view, 3> kCollectors = {"hinted", "full", "none"};
@@ -123,7 +123,8 @@ Program Program::parse(std::string_view text) {
             program.setting.collector = static_cast<Collector>(i);
         } else if (const std::size_t j = place_of(word, kBudgets); j < kBudgets.size()) {
             program.setting.budget = static_cast<Setting::Budget>(j);
-        } else if (const auto flag = std::find_if(kFlags.begin(), kFlags.end(), [&](const Flag& f) { return f.name == word; });
+        } else if (const auto flag =
+                       std::find_if(kFlags.begin(), kFlags.end(), [&](const Flag& f) { return f.name == word; });
                    flag != kFlags.end()) {
             program.setting.*flag->on = true;
         } else {

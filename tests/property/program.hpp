@@ -15,45 +15,45 @@ namespace perfloc::property {
 
 /// What an operation does. Its operands a, b, c choose among what exists, modulo how many there are.
 enum class Opcode : std::uint8_t {
-    make,          ///< a: kind and size, b: what it refers to, c: handle
-    make_raw,      ///< the same; c: plain pointer
-    make_in,       ///< a: kind and size, b: what it refers to and where, c: handle
-    build,         ///< a: what its constructor does, b: what it refers to, c: handle
-    chain,         ///< a: length of a chain of plain pointers, c: handle
-    fill,          ///< a: how many large arrays, b: their size, c: handle to the chain of them
-    link,          ///< an edge c of object a refers to object b
-    unlink,        ///< edge c of object a is null
-    swap_links,    ///< an edge of a and one of b
-    sort,          ///< the edges of table a
-    take,          ///< a plain pointer to object a; c: plain pointer
-    hold,          ///< handle c of object a
-    copy,          ///< handle c = handle a
-    move,          ///< handle c = std::move(handle a)
-    drop,          ///< handles a to a + b % 4
-    weaken,        ///< weak handle c of object a
-    copy_weak,     ///< weak handle c = weak handle a, moved when b is odd
-    lock,          ///< handle c = weak handle a
-    globalise,     ///< global handle c of object a; weak when b is odd
-    copy_global,   ///< global handle c = global handle a, moved or weak by b
-    lock_global,   ///< handle c = global handle a; weak when b is odd
-    drop_global,   ///< global handle c; weak when b is odd
-    pin,           ///< pin c of object a
-    unpin,         ///< pin c
-    open,          ///< a scope; a: label, b: expected size, c: handle to what it returns
-    close,         ///< the innermost scope, or leaves the detached one; a: what it returns; b: how
-    keep,          ///< the innermost scope
-    throw_out,     ///< an exception unwinds 1 + a % 4 scopes
-    detached,      ///< detached scope a begins, where there is none
-    enter,         ///< detached scope a, until it is closed; c: handle to what is returned
-    end_detached,  ///< detached scope a; b: how
-    poll,          ///< or idle_until, when a is odd
-    collect,       ///< the whole heap
-    collect_until, ///< a: a deadline that has passed, one that is near, or rest
-    trim,          ///< a, b: the root scope, a detached one or an open block
-    set_pauses,    ///< a: which budget
-    no_pause,      ///< until the innermost block ends; a: bytes
-    reattach,      ///< all scopes are unwound and the mutator detached and attached; a: what is done meanwhile
-    misuse,        ///< a: something that throws
+    make,           ///< a: kind and size, b: what it refers to, c: handle
+    make_raw,       ///< the same; c: plain pointer
+    make_in,        ///< a: kind and size, b: what it refers to and where, c: handle
+    build,          ///< a: what its constructor does, b: what it refers to, c: handle
+    chain,          ///< a: length of a chain of plain pointers, c: handle
+    fill,           ///< a: how many large arrays, b: their size, c: handle to the chain of them
+    link,           ///< an edge c of object a refers to object b
+    unlink,         ///< edge c of object a is null
+    swap_links,     ///< an edge of a and one of b
+    sort,           ///< the edges of table a
+    take,           ///< a plain pointer to object a; c: plain pointer
+    hold,           ///< handle c of object a
+    copy,           ///< handle c = handle a
+    move,           ///< handle c = std::move(handle a)
+    drop,           ///< handles a to a + b % 4
+    weaken,         ///< weak handle c of object a
+    copy_weak,      ///< weak handle c = weak handle a, moved when b is odd
+    lock,           ///< handle c = weak handle a
+    globalise,      ///< global handle c of object a; weak when b is odd
+    copy_global,    ///< global handle c = global handle a, moved or weak by b
+    lock_global,    ///< handle c = global handle a; weak when b is odd
+    drop_global,    ///< global handle c; weak when b is odd
+    pin,            ///< pin c of object a
+    unpin,          ///< pin c
+    open,           ///< a scope; a: label, b: expected size, c: handle to what it returns
+    close,          ///< the innermost scope, or leaves the detached one; a: what it returns; b: how
+    keep,           ///< the innermost scope
+    throw_out,      ///< an exception unwinds 1 + a % 4 scopes
+    detached,       ///< detached scope a begins, where there is none
+    enter,          ///< detached scope a, until it is closed; c: handle to what is returned
+    end_detached,   ///< detached scope a; b: how
+    poll,           ///< or idle_until, when a is odd
+    collect,        ///< the whole heap
+    collect_until,  ///< a: a deadline that has passed, one that is near, or rest
+    trim,           ///< a, b: the root scope, a detached one or an open block
+    set_pauses,     ///< a: which budget
+    no_pause,       ///< until the innermost block ends; a: bytes
+    reattach,       ///< all scopes are unwound and the mutator detached and attached; a: what is done meanwhile
+    misuse,         ///< a: something that throws
 };
 inline constexpr std::size_t kOpcodes = 39;
 

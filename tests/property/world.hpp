@@ -105,10 +105,11 @@ private:
     Activity activity_ = Activity::none;
     ScopeNumber ending_ = kElsewhere;
     Figures before_;
-    Model::Set reachable_;  ///< when the activity started
-    Model::Set outside_;    ///< ... from outside the ending scope
+    Model::Set reachable_;                              ///< when the activity started
+    Model::Set outside_;                                ///< ... from outside the ending scope
     std::map<ScopeNumber, std::uint64_t> newest_left_;  ///< of a scope's doomed: none that is newer is to be destroyed
-    std::set<ScopeNumber> collected_open_;  ///< scopes that ended while a collection looked at them: their dead die in parts
+    std::set<ScopeNumber>
+        collected_open_;  ///< scopes that ended while a collection looked at them: their dead die in parts
     detail::HeapCore* core_ = nullptr;
     detail::CollectionCounts counted_;
     std::uint64_t polls_ = 1;

@@ -71,8 +71,8 @@ TEST_CASE("a heap program is as its model says, wherever the collector runs in i
         CHECK(failure == "");
     }
     const std::string figures = fmt::format(
-        "{} operations, {} points, {} interruptions, {} slices, {} changes of phase, {} cycles, {} of open scopes", census.ops,
-        counts.points, counts.interruptions, counts.slices, counts.phase_changes, census.of(Event::cycles),
+        "{} operations, {} points, {} interruptions, {} slices, {} changes of phase, {} cycles, {} of open scopes",
+        census.ops, counts.points, counts.interruptions, counts.slices, counts.phase_changes, census.of(Event::cycles),
         census.of(Event::pressure_cycles));
     INFO(figures);
     if (std::getenv("PERFLOC_SCHEDULE_FIGURES") != nullptr) WARN(figures);

@@ -34,8 +34,8 @@ public:
     Scheduler& operator=(const Scheduler&) = delete;
 
     struct Counts {
-        std::uint64_t points = 0;          ///< schedule points passed
-        std::uint64_t interruptions = 0;   ///< of those, at which the collector ran
+        std::uint64_t points = 0;         ///< schedule points passed
+        std::uint64_t interruptions = 0;  ///< of those, at which the collector ran
         std::uint64_t slices = 0;
         std::uint64_t phase_changes = 0;
     };

@@ -3,8 +3,8 @@
 #include "api/objects.hpp"
 #include "gc/inspect.hpp"
 
-#include <chrono>
 #include <algorithm>
+#include <chrono>
 #include <numeric>
 
 using namespace perfloc;
