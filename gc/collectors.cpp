@@ -241,7 +241,7 @@ private:
     }
 
     /// One slice, if the program's share of time allows it now.
-    void paced_slice(bool may_move) {
+    void paced_slice(bool in_poll) {
         const CyclePhase phase = engine_.phase();
         if (paced_cycle_ != engine_.cycle().number) {
             paced_cycle_ = engine_.cycle().number;
@@ -249,18 +249,18 @@ private:
         }
         const bool urgent = heap_.pool.used_bytes() > urgent_above_;
         if (is_collectors(phase) && engine_.has_thread()) {
-            if (urgent && may_move) stall();
+            if (urgent && in_poll) stall();
             return;
         }
         if (phase == CyclePhase::agree) return engine_.answer();
-        if (!may_move && engine_.waits_for_poll() && ++slices_without_poll_ <= kMostSlicesWithoutPoll) return;
+        if (!in_poll && engine_.waits_for_poll() && ++slices_without_poll_ <= kMostSlicesWithoutPoll) return;
         // law [progress]: a program that outruns its collection gives a slice whenever it can.
-        if (urgent) return timed_slice(heap_.options.pauses.max, may_move);
+        if (urgent) return timed_slice(heap_.options.pauses.max, in_poll);
         const auto now = detail::TickClock::duration(detail::TickClock::now());
         const std::chrono::nanoseconds allowance =
-            pacer_.allowance(now, may_move ? engine_.needs() : std::chrono::nanoseconds(0));
+            pacer_.allowance(now, in_poll ? engine_.needs() : std::chrono::nanoseconds(0));
         if (allowance.count() == 0) return;
-        timed_slice(allowance, may_move);
+        timed_slice(allowance, in_poll);
     }
 
     /// At a poll: the collector thread gets the time of one pause.
@@ -270,14 +270,14 @@ private:
         heap_.events.pause(PauseCause::stall, start, 0, 0, Label("(slice)"));
     }
 
-    void timed_slice(std::chrono::nanoseconds time, bool may_move) {
+    void timed_slice(std::chrono::nanoseconds time, bool in_poll) {
         const detail::Moment start = heap_.events.now();
-        const SliceKind kind = kind_of(engine_.phase(), may_move && engine_.waits_for_poll());
+        const SliceKind kind = kind_of(engine_.phase(), in_poll && engine_.waits_for_poll());
         const CycleTotals before = engine_.cycle().totals;
-        if (may_move) slices_without_poll_ = 0;
+        if (in_poll) slices_without_poll_ = 0;
         // A program that does not poll: what waits for one is adopted.
         const bool adopt_all = slices_without_poll_ > kMostSlicesWithoutPoll;
-        engine_.slice({Deadline::in(time), may_move, true, adopt_all, may_move});
+        engine_.slice({.deadline = Deadline::in(time), .in_poll = in_poll, .adopt_all = adopt_all});
         const CycleTotals& after = engine_.cycle().totals;
         const Bytes bytes = after.adopted_bytes + after.evacuated_bytes - before.adopted_bytes - before.evacuated_bytes;
         heap_.events.slice(kind, start, {bytes, after.destructors - before.destructors}, heap_.options.pauses.max);

@@ -116,7 +116,6 @@ void FullCollection::destroy() {
     for (Region* const region : regions_) {
         detail::stamp_absorbed(heap_, *region);
         detail::write_tops(heap_, *region);
-        check_no_resurrection(heap_, marks_, *region);
     }
 }
 

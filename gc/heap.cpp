@@ -15,6 +15,8 @@
 
 #include <fmt/core.h>
 
+#include <climits>
+
 /// Composes a heap from the runtime and the collectors.
 namespace perfloc {
 
@@ -43,6 +45,7 @@ Heap::~Heap() {
                   detail::LabelTable::name(innermost_known(heap).label));
     PERFLOC_CHECK(heap.first_detached == nullptr, "a Heap is destroyed while detached scope \"{}\" is open",
                   detail::LabelTable::name(heap.first_detached->label));
+    detail::drop_ghosts(heap, UINT_MAX);
     std::uint64_t lost = 0;
     for (detail::HandleNode* list : {&heap.root->handles, &heap.root->weak})
         lost += detail::lose_handles(heap, *list, false);
@@ -63,6 +66,7 @@ Heap::~Heap() {
     std::vector<void*> dead;
     gc::take_dead(heap, marks, *heap.root, dead);
     gc::run_destructors(heap, dead);
+    heap.collector->finish();  // of scopes that destructors have ended
 }
 
 RootScope& Heap::root() noexcept { return *root_; }

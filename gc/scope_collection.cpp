@@ -41,6 +41,7 @@ ScopeReport ScopeCollection::run(Region& ended, Region& enclosing) {
         heap_.events.collection_begun(CollectionReason::scope_end, ended.label, 1, report.allocated_bytes);
         detail::stamp_absorbed(heap_, ended);
         detail::retire_cursors(heap_, ended);
+        ended.enclosing = &enclosing;  // open_ancestor() may ask, where a destructor ends a scope
         heap_.regions.close(ended, RegionState::condemned);
         phase_.enter(Phase::mark);
         condemn_spans(heap_, marks_, ended);
@@ -127,7 +128,6 @@ void ScopeCollection::destroy(Region& ended) {
     if (attached) detail::load_hot(*current);
     run_destructors(heap_, dead);
     if (attached) detail::store_hot();
-    check_no_resurrection(heap_, marks_, ended);
     dead.clear();
     dead_.swap(dead);
 }

@@ -79,6 +79,7 @@ public:
         ++count_;
     }
     const T& back() const { return last_->values[last_->count - 1]; }
+    T& back() { return last_->values[last_->count - 1]; }
 
     /// Moves all of `other` behind this one's.
     void splice(ChunkList& other) {
@@ -110,7 +111,7 @@ public:
     class Cursor {
     public:
         Cursor() = default;
-        /// The next value; null at the end (for now).
+        /// The next value; null at the end, which appending moves on.
         T* next(const ChunkList& list) {
             if (chunk_ == nullptr) {
                 if (list.first_ == nullptr) return nullptr;

@@ -17,8 +17,7 @@ enum class BarrierMode : std::uint8_t {
 
 /// Since the heap was made.
 struct CollectionCounts {
-    std::uint64_t cycles = 0;
-    std::uint64_t pressure_cycles = 0;    ///< of those, of open scopes
+    std::uint64_t pressure_cycles = 0;    ///< collections of open scopes
     std::uint64_t condemned = 0;          ///< regions that ended
     std::uint64_t condemned_waiting = 0;  ///< of those, while a collection went on
     std::uint64_t condemned_in_set = 0;   ///< ... that looked at them
@@ -38,7 +37,6 @@ struct CollectionState {
     CollectionCounts counts;
 
     bool active() const { return mode != BarrierMode::idle || waiting != 0; }
-    bool marks() const { return mode == BarrierMode::gathering || mode == BarrierMode::marking; }
     /// Handles too are looked at (protocol P9), and new values are shaded.
     bool gathers() const { return mode == BarrierMode::gathering || waiting != 0; }
 };

@@ -18,8 +18,8 @@ public:
     virtual ~CollectorInterface() = default;
 
     /// A scope ended that something outside may still name, or that has destructors to run. `parent` is the region that
-    /// encloses it and is current again. On return the region's survivors are settled and the region is gone. Must not
-    /// throw: at the memory limit it merges.
+    /// encloses it and is current again. On return the region's survivors are settled and the region is gone, or it is
+    /// condemned and a collection beside the program goes on with it (ScopeReport::settled). Must not throw.
     virtual ScopeReport end_scope(Region& ended, Region& parent) noexcept = 0;
     /// An ended region that must wait for another one, or for the running collection (protocol P3, P6). O(1).
     virtual void condemn(Region& ended, Region& enclosing) noexcept = 0;

@@ -14,19 +14,6 @@ namespace perfloc::detail {
 
 namespace {
 
-void link_detached(HeapCore& heap, Region& region) {
-    region.next_detached = heap.first_detached;
-    if (heap.first_detached != nullptr) heap.first_detached->previous_detached = &region;
-    heap.first_detached = &region;
-}
-
-void unlink_detached(HeapCore& heap, Region& region) {
-    (region.previous_detached != nullptr ? region.previous_detached->next_detached : heap.first_detached) =
-        region.next_detached;
-    if (region.next_detached != nullptr) region.next_detached->previous_detached = region.previous_detached;
-    region.next_detached = region.previous_detached = nullptr;
-}
-
 HeapCore& heap_of(const Region& region, const char* what) {
     if (hot.mutator == nullptr) {
         throw ScopeError(fmt::format("perfloc: detached scope \"{}\" is {} on a thread without a mutator",
@@ -53,7 +40,7 @@ std::string refusal(const Region* region) {
 }
 
 ScopeReport end_checked(HeapCore& heap, Region& region) {
-    unlink_detached(heap, region);
+    unlink_region(heap.first_detached, region);
     ScopeReport report;
     if (region.nominal_of != nullptr) {
         region.counters->slow_ended += 1;
@@ -89,7 +76,7 @@ Region& open_detached(HeapCore& heap, const Label& label) {
     region->attention = kAlways;
     region->detached = true;
     if (!heap.listens()) region->nominal_of = heap.root;
-    link_detached(heap, *region);
+    link_region(heap.first_detached, *region);
     return *region;
 }
 

@@ -1,4 +1,5 @@
 #include "runtime/gc_log.hpp"
+#include "runtime/names.hpp"
 
 #include "runtime/json_text.hpp"
 
@@ -38,18 +39,15 @@ std::string hyphened(std::string_view name) {
 
 LogModes LogModes::parse(std::string_view names) {
     LogModes modes;
-    while (!names.empty()) {
-        const std::size_t comma = names.find(',');
-        const std::string_view name = names.substr(0, comma);
-        names = comma == names.npos ? std::string_view{} : names.substr(comma + 1);
+    for_each_name(names, [&](std::string_view name) {
         if (name == "gc") {
             modes.gc = true;
         } else if (name == "json") {
             modes.json = true;
-        } else if (!name.empty()) {
+        } else {
             throw OptionError(fmt::format("perfloc: PERFLOC_LOG: \"{}\" is none of gc, json", name));
         }
-    }
+    });
     return modes;
 }
 

@@ -30,8 +30,29 @@ Region& region_for(void* object, const char* what) {
 void show(HeapCore& heap, void* object) {
     if (!heap.collection.active()) return;
     schedule_point();
-    if (in_set(heap, object)) heap.pages.span_at(object).held = heap.collection.cycle;
+    if (in_set(heap, object)) store_relaxed(heap.pages.span_at(object).held, heap.collection.cycle);
     shade(heap, object);
+}
+
+/// Relaxed: the collector looks at it too, and is not the last to look (protocol P17).
+void add_pins(void* object, int more) {
+    std::uint32_t& pins = hot.mutator->heap->pages.span_at(object).pins;
+    store_relaxed(pins, pins + static_cast<std::uint32_t>(more));
+}
+
+/// While destructors run, a handle to a dying object is kept apart: it must be gone when they return.
+HandleNode& list_for(HeapCore& heap, HandleNode& list, const void* object, bool global) {
+    if (heap.is_dying == nullptr || !heap.is_dying(heap, object)) return list;
+    return global ? heap.dying_globals : heap.dying;
+}
+
+/// A node of the heap's own beside one that is dropped. With the lock of global handles.
+void leave_ghost(HeapCore& heap, HandleNode& node) {
+    heap.ghosts.push(heap.chunks, {});
+    HandleNode& ghost = heap.ghosts.back();
+    ghost.object = node.object;
+    ghost.owner = node.owner;
+    insert_after(node, ghost);
 }
 
 HeapCore& heap_of_global(const HandleNode& node) { return *reinterpret_cast<HeapCore*>(node.owner); }
@@ -42,7 +63,7 @@ void link_handle(HandleNode& node, void* object) noexcept {
     Region& region = region_for(object, "a Handle");
     node.object = object;
     node.owner = hot.mutator;
-    insert_after(region.handles, node);
+    insert_after(list_for(*hot.mutator->heap, region.handles, object, false), node);
     show(*hot.mutator->heap, object);
 }
 
@@ -50,7 +71,7 @@ void link_weak(HandleNode& node, void* object) noexcept {
     Region& region = region_for(object, "a WeakHandle");
     node.object = object;
     node.owner = hot.mutator;
-    insert_after(region.weak, node);
+    insert_after(list_for(*hot.mutator->heap, region.weak, object, false), node);
     region.attention |= kWeak;
     show(*hot.mutator->heap, object);
 }
@@ -61,7 +82,7 @@ void link_global(HandleNode& node, void* object, bool weak) noexcept {
     const std::lock_guard guard(heap.global_handles);
     node.object = object;
     node.owner = reinterpret_cast<MutatorCore*>(&heap);  // a global handle's owner is its heap
-    insert_after(weak ? region.global_weak : region.global, node);
+    insert_after(list_for(heap, weak ? region.global_weak : region.global, object, true), node);
     region.attention |= kWeak;
     heap.regions.record(region).published = 1;
     show(heap, object);
@@ -86,8 +107,10 @@ void unlink_global(HandleNode& node) noexcept {
     HeapCore& heap = heap_of_global(node);
     const std::lock_guard guard(heap.global_handles);
     if (node.next != nullptr) {
-        // Protocol P9, from any thread: what a global handle held is shaded at the mutator's next handshake.
-        if (heap.shade_globals) heap.dropped_globals.push_back(node.object);
+        // Protocol P9, from any thread: what a collection may not have walked yet stays a root until the next poll.
+        // (What a destructor drops of the dying is dropped.)
+        const bool own = hot.mutator != nullptr && hot.mutator->heap == &heap && heap.is_dying != nullptr;
+        if (heap.keep_dropped_globals && !(own && heap.is_dying(heap, node.object))) leave_ghost(heap, node);
         take_out(node);
     }
     node = {};
@@ -112,9 +135,9 @@ void* read_weak_slow(const HandleNode& node) noexcept {
     return object;
 }
 
-void pin_object(void* object) noexcept { ++hot.mutator->heap->pages.span_at(object).pins; }
+void pin_object(void* object) noexcept { add_pins(object, 1); }
 
-void unpin_object(void* object) noexcept { --hot.mutator->heap->pages.span_at(object).pins; }
+void unpin_object(void* object) noexcept { add_pins(object, -1); }
 
 void look_at_handle(const HandleNode& node, const char* what) noexcept {
     if (node.owner == hot.mutator) return shade(*hot.mutator->heap, node.object);
@@ -122,6 +145,15 @@ void look_at_handle(const HandleNode& node, const char* what) noexcept {
         "a Handle to {}, of type {}, is {} by another mutator than the one that made it: use a GlobalHandle between "
         "threads",
         node.object, type_name_at(node.object), what);
+}
+
+void drop_ghosts(HeapCore& heap, unsigned most) noexcept {
+    const std::lock_guard guard(heap.global_handles);
+    for (unsigned i = 0; i < most && !heap.ghosts.empty(); ++i) {
+        HandleNode& ghost = heap.ghosts.back();
+        if (ghost.next != nullptr) take_out(ghost);  // else a collection has cleared it: it was weak
+        heap.ghosts.pop(heap.chunks);
+    }
 }
 
 std::uint64_t lose_handles(HeapCore& heap, HandleNode& sentinel, bool global) {

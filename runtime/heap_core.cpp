@@ -105,6 +105,7 @@ HeapCore::HeapCore(const Options& wanted)
     regions.record(*root).published = 1;
     pool.tell(events);
     const Moment start = events.now();
+    for (HandleNode* list : {&dying, &dying_globals}) list->next = list->previous = list;
     pool.prefault(options.prefault);
     if (options.prefault != 0) events.memory(MemoryEvent::Change::prefaulted, options.prefault, start);
     register_heap(*this);

@@ -77,19 +77,21 @@ struct HeapCore {
 
     Region* root = nullptr;
     CollectionState collection;
-    Region* first_detached = nullptr;    ///< open detached regions
-    Region* first_condemned = nullptr;   ///< ended regions that are not settled yet
-    Region* first_parked = nullptr;      ///< released regions that a collection may still look at: law [park]
-    MutatorCore* mutator = nullptr;      ///< one at a time, as yet
-    std::mutex global_handles;           ///< guards every region's lists of global handles, and:
-    bool shade_globals = false;          ///< a collection gathers its roots, or waits
-    std::vector<void*> dropped_globals;  ///< what global handles held that were dropped meanwhile
-    std::size_t collect_above = 0;       ///< used bytes above which a poll collects the whole heap
+    Region* first_detached = nullptr;   ///< open detached regions
+    Region* first_condemned = nullptr;  ///< ended regions that are not settled yet
+    Region* first_parked = nullptr;     ///< released regions that a collection may still look at: law [park]
+    MutatorCore* mutator = nullptr;     ///< one at a time, as yet
+    std::mutex global_handles;          ///< guards every region's lists of global handles, and:
+    bool keep_dropped_globals = false;  ///< a collection gathers its roots, or waits
+    ChunkList<HandleNode> ghosts;       ///< global handles that were dropped meanwhile, as roots
+    std::size_t collect_above = 0;      ///< used bytes above which a poll collects the whole heap
     bool safepoint_due = false;
     bool whole_heap_destroys = false;  ///< destructors of a full collection run: scopes that end meanwhile merge
 
     /// The region is one of this heap's.
     bool owns(const Region& region) const { return &regions.at(region.index) == &region; }
+
+    HandleNode dying, dying_globals;  ///< sentinels: handles that running destructors have made to the dying
 
     /// While destructors of a dying set run: a store of a dying object outside the set aborts.
     bool (*is_dying)(HeapCore&, const void* object) = nullptr;
@@ -116,7 +118,7 @@ struct HeapCore {
     template <class F>
     void for_each_open_region(F&& f) const {
         f(*root);
-        for (Region* r = first_detached; r != nullptr; r = r->next_detached) f(*r);
+        for (Region* r = first_detached; r != nullptr; r = r->next_listed) f(*r);
         if (mutator == nullptr) return;
         for (Region* r = current_region(); r != nullptr && r != root;) {
             if (!r->detached) f(*r);

@@ -35,16 +35,8 @@ enum Attention : std::uint32_t {
     kPending = 1u << 9,  ///< an inner scope is not settled yet, or a collection looks at this one: see must_wait()
 };
 
-/// The spans of a region, by kind of list.
-struct SpanLists {
-    SpanList blocks, runs, large;
-    std::uint32_t count() const { return blocks.count + runs.count + large.count; }
-};
-
 /// The memory of one scope: its spans, its bump cursors, its incoming slots, its handles, its cleanups.
-struct Region : RegionHot {
-    // --- spans. `blocks` are spans of one whole block; `runs` are smaller; `large` hold one object each.
-    SpanList blocks, runs, large;
+struct Region : RegionHot, SpanLists {
     std::uint32_t first_span = 0;    ///< page of the first span; kept by a spare region
     std::uint32_t current_span = 0;  ///< page of the span that the cursor is in; 0: none
     std::uint32_t pinned_span = 0;
@@ -59,13 +51,13 @@ struct Region : RegionHot {
 
     ChunkList<void*> cleanups;  ///< objects with destructors, oldest first
 
-    Region* next = nullptr;           ///< in the pool's stack, or in the list of free indices
-    Region* previous = nullptr;       ///< in the pool's stack: released after this one
-    std::uint32_t released_at = 0;    ///< the pool's clock then
-    Region* entered_from = nullptr;   ///< of a detached region that is entered: the region that was current before
-    Region* absorbed = nullptr;       ///< regions merged into this one whose indices its pages still name, by `next`
-    Region* next_detached = nullptr;  ///< open detached regions form a list
-    Region* previous_detached = nullptr;
+    Region* next = nullptr;          ///< in the pool's stack, or in the list of free indices
+    Region* previous = nullptr;      ///< in the pool's stack: released after this one
+    std::uint32_t released_at = 0;   ///< the pool's clock then
+    Region* entered_from = nullptr;  ///< of a detached region that is entered: the region that was current before
+    Region* absorbed = nullptr;      ///< regions merged into this one whose indices its pages still name, by `next`
+    Region* next_listed = nullptr;   ///< open detached regions form a list, and ended ones that are not settled yet
+    Region* previous_listed = nullptr;
     Region* nominal_of = nullptr;     ///< of a scope that is not listened to: the region that its objects really go to
     std::uint64_t nominal_bytes = 0;  ///< ... and the bytes that were allocated in its name
     // --- while a collection beside the program looks at it
@@ -81,9 +73,9 @@ struct Region : RegionHot {
     std::uint32_t fallback = 0;           ///< where survivors go that no root's destination was found for
     std::uint32_t selected = 0;           ///< of `pending`, how many the collection that begins looks at
     std::uint32_t destination_of = 0;     ///< the last collection that sends survivors here
-    Region* next_condemned = nullptr;     ///< ended regions that are not settled yet
     ScopeReport* report_to = nullptr;     ///< whoever waits for it
     std::uint64_t promoted_bytes = 0;
+    std::uint64_t promoted_objects = 0;
     std::uint64_t settled_pages = 0;  ///< after the last collection of it
     std::uint64_t root_lineage = 0;   ///< of the roots found so far; all ones: several
     std::uint64_t ended_key = 0;      ///< its record's key until it was condemned
@@ -104,10 +96,22 @@ struct Region : RegionHot {
     Region(const Region&) = delete;
     Region& operator=(const Region&) = delete;
 
-    std::uint32_t spans() const { return blocks.count + runs.count + large.count; }
     Region* parent_region() const { return static_cast<Region*>(parent); }
     Region* spare_region() const { return static_cast<Region*>(spare); }
 };
+
+/// Puts a region in front of a list of Region::next_listed, and takes it out. O(1).
+inline void link_region(Region*& first, Region& region) {
+    region.previous_listed = nullptr;
+    region.next_listed = first;
+    if (first != nullptr) first->previous_listed = &region;
+    first = &region;
+}
+inline void unlink_region(Region*& first, Region& region) {
+    (region.previous_listed != nullptr ? region.previous_listed->next_listed : first) = region.next_listed;
+    if (region.next_listed != nullptr) region.next_listed->previous_listed = region.previous_listed;
+    region.next_listed = region.previous_listed = nullptr;
+}
 
 inline Region& as_region(RegionHot& region) { return static_cast<Region&>(region); }
 

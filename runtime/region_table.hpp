@@ -59,6 +59,11 @@ public:
         }
         return index;
     }
+    /// The same, shortening nothing: for a thread that only looks.
+    std::uint32_t find(std::uint32_t index) const {
+        while (const std::uint32_t next = load_relaxed(records_[index].alias)) index = next;
+        return index;
+    }
     /// Stands for a lineage of the region's own in a key given to create(): named by its index, it is unique while the
     /// region is open, and never used up.
     static constexpr std::uint64_t kOwnLineage = std::uint64_t{0x7fff'ffff} << 32;

@@ -23,17 +23,15 @@ constexpr std::uint32_t kStampAtOnce = 8;  // spans
 /// Under stress and ASan a released region is poisoned: a stale pointer into it is found.
 void poison_region(HeapCore& heap, Region& region) {
     if (!kAsan && !heap.stress.quarantine()) return;
-    for (SpanList* list : {&region.blocks, &region.runs, &region.large}) {
-        heap.pages.for_each(*list, [&](std::uint32_t page, const Span& span) {
-            char* const start = heap.pages.address_of(page);
-            const std::size_t bytes = std::size_t{span.pages} * kPageBytes;
-            if (heap.stress.quarantine()) {
-                unpoison(start, bytes);
-                std::memset(start, kPoisonByte, bytes);
-            }
-            poison(start, bytes);
-        });
-    }
+    heap.pages.for_each(region, [&](std::uint32_t page, const Span& span) {
+        char* const start = heap.pages.address_of(page);
+        const std::size_t bytes = std::size_t{span.pages} * kPageBytes;
+        if (heap.stress.quarantine()) {
+            unpoison(start, bytes);
+            std::memset(start, kPoisonByte, bytes);
+        }
+        poison(start, bytes);
+    });
 }
 
 /// The size of first span that would have held all of the region.
@@ -84,7 +82,7 @@ void release_region(HeapCore& heap, Region& region) {
                 span.generation = heap.pool.new_generation();
                 if (heap.collection.active()) heap.recorded.clear(region.start, std::size_t{span.pages} * kPageBytes);
             }
-            span.live_map = kAllLive;
+            span.live_map = false;
         } else {
             region.first_span = region.current_span = 0;
             region.start = region.limit = nullptr;
@@ -226,21 +224,17 @@ void merge_region(HeapCore& heap, Region& region, Region& into) {
 
     const bool stamp = region.spans() <= kStampAtOnce && region.absorbed == nullptr;
     if (stamp) {
-        for (SpanList* list : {&region.blocks, &region.runs, &region.large}) {
-            heap.pages.for_each(*list, [&](std::uint32_t page, const Span& span) {
-                if (span.kind == SpanKind::large && span.pages > kStampAtOnce * kPagesPerBlock) return;
-                heap.pages.stamp_region(page, span.pages, into.index);
-            });
-        }
+        heap.pages.for_each(region, [&](std::uint32_t page, const Span& span) {
+            if (span.kind == SpanKind::large && span.pages > kStampAtOnce * kPagesPerBlock) return;
+            heap.pages.stamp_region(page, span.pages, into.index);
+        });
     }
     bool all_stamped = stamp;
     heap.pages.for_each(region.large, [&](std::uint32_t, const Span& span) {
         if (span.pages > kStampAtOnce * kPagesPerBlock) all_stamped = false;
     });
     if (region.spans() != 0) into.attention |= kMoreSpans;
-    heap.pages.splice(into.blocks, region.blocks);
-    heap.pages.splice(into.runs, region.runs);
-    heap.pages.splice(into.large, region.large);
+    heap.pages.splice(into, region);
     into.pages += region.pages;
     region.pages = 0;
 
@@ -274,13 +268,11 @@ void merge_region(HeapCore& heap, Region& region, Region& into) {
 
 void stamp_absorbed(HeapCore& heap, Region& region) {
     if (region.absorbed == nullptr) return;
-    for (SpanList* list : {&region.blocks, &region.runs, &region.large}) {
-        heap.pages.for_each(*list, [&](std::uint32_t page, const Span& span) {
-            if (heap.pages.region_at(heap.pages.address_of(page)) != region.index) {
-                heap.pages.stamp_region(page, span.pages, region.index);
-            }
-        });
-    }
+    heap.pages.for_each(region, [&](std::uint32_t page, const Span& span) {
+        if (heap.pages.region_at(heap.pages.address_of(page)) != region.index) {
+            heap.pages.stamp_region(page, span.pages, region.index);
+        }
+    });
     while (region.absorbed != nullptr) {
         Region& merged = *region.absorbed;
         region.absorbed = merged.next;

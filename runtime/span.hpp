@@ -3,6 +3,7 @@
 #include "runtime/memory.hpp"
 #include "runtime/relaxed.hpp"
 
+#include <array>
 #include <cstdint>
 
 namespace perfloc::detail {
@@ -11,12 +12,6 @@ enum class SpanKind : std::uint8_t {
     movable,  ///< objects that may move, laid out without gaps by a bump cursor
     pinned,   ///< objects that never move, by their type
     large,    ///< one object of more than 32 KiB
-};
-
-enum LiveMap : std::uint8_t {
-    kAllLive,     ///< whatever was allocated in it may be alive
-    kLiveWords,   ///< the bits of all words of live objects are set; nothing was allocated in it since
-    kLiveStarts,  ///< the bits of live objects' headers are set: dead ones' memory was used again
 };
 
 /// What is known of a run of pages that was handed to one region. Indexed by its first page; lists are linked by page
@@ -30,10 +25,10 @@ struct Span {
     std::uint32_t pins;         ///< handles that pin objects in it
     std::uint32_t destination;  ///< during a collection: the region that its survivors go to
     SpanKind kind;
-    LiveMap live_map;  ///< what tells the living from the dead in it (law [stale])
-    bool slides;       ///< during a collection: its survivors are moved
-    bool bumped;       ///< some cursor is in it
-    bool condemned;    ///< a collection that stops the program looks at it: what is not marked in it is dying
+    bool live_map;   ///< only objects whose words are set in the heap's live map are alive (law [stale])
+    bool slides;     ///< during a collection: its survivors are moved
+    bool bumped;     ///< some cursor is in it
+    bool condemned;  ///< a collection that stops the program looks at it: what is not marked in it is dying
     std::uint8_t unused[3];
     std::uint32_t cycle;      ///< the last collection beside the program that marked in it
     std::uint32_t settled;    ///< the last one that is done with it
@@ -49,6 +44,21 @@ struct SpanList {
     std::uint32_t count = 0;
 
     bool empty() const { return head == 0; }
+};
+
+/// The spans of a region, by how they are cut.
+struct SpanLists {
+    SpanList blocks;  ///< spans of one whole block
+    SpanList runs;    ///< smaller ones
+    SpanList large;   ///< those of one large object each
+
+    std::uint32_t spans() const { return blocks.count + runs.count + large.count; }
+    std::array<SpanList*, 3> lists() { return {&blocks, &runs, &large}; }
+    std::array<const SpanList*, 3> lists() const { return {&blocks, &runs, &large}; }
+    /// The list that a span belongs in.
+    SpanList& of(const Span& span) {
+        return span.kind == SpanKind::large ? large : span.pages == kPagesPerBlock ? blocks : runs;
+    }
 };
 
 /// From an address to its page, its region and its span: the tables that describe the heap's pages. Relaxed: a recorded
@@ -113,6 +123,11 @@ public:
         }
         from = {};
     }
+    void splice(SpanLists& to, SpanLists& from) {
+        splice(to.blocks, from.blocks);
+        splice(to.runs, from.runs);
+        splice(to.large, from.large);
+    }
     /// Removes `page` from wherever it is in the list. O(length).
     void remove(SpanList& list, std::uint32_t page) {
         SpanList rest;
@@ -129,6 +144,10 @@ public:
             f(page, spans_[page]);
             page = next;
         }
+    }
+    template <class F>
+    void for_each(const SpanLists& lists, F&& f) const {
+        for (const SpanList* const list : lists.lists()) for_each(*list, f);
     }
 
 private:

@@ -1,4 +1,5 @@
 #include "runtime/stress.hpp"
+#include "runtime/names.hpp"
 
 #include <perfloc/errors.hpp>
 
@@ -10,10 +11,7 @@ namespace perfloc::detail {
 
 Stress Stress::parse(std::string_view names) {
     Stress stress;
-    while (!names.empty()) {
-        const std::size_t comma = names.find(',');
-        const std::string_view name = names.substr(0, comma);
-        names = comma == names.npos ? std::string_view{} : names.substr(comma + 1);
+    for_each_name(names, [&](std::string_view name) {
         if (name == "verify") {
             stress.verify = true;
         } else if (name == "move") {
@@ -22,10 +20,10 @@ Stress Stress::parse(std::string_view names) {
             stress.poison = true;
         } else if (name == "condemn") {
             stress.condemn = true;
-        } else if (!name.empty()) {
+        } else {
             throw OptionError(fmt::format("PERFLOC_STRESS: \"{}\" is none of verify, move, poison, condemn", name));
         }
-    }
+    });
     return stress;
 }
 

@@ -52,7 +52,7 @@ void Compactor::run() {
 }
 
 void Compactor::free_empty(Region& region) {
-    for (SpanList* list : {&region.blocks, &region.runs, &region.large}) {
+    for (SpanList* const list : region.lists()) {
         SpanList kept;
         while (!list->empty()) {
             const std::uint32_t page = heap_.pages.pop(*list);
@@ -175,7 +175,7 @@ void Compactor::finish(SlidePlan& plan) {
         Span& span = heap_.pages.span(plan.destinations[i]);
         span.top_bytes = plan.tops[i];
         span.live_bytes = plan.tops[i];
-        span.live_map = detail::kAllLive;
+        span.live_map = false;
         span.condemned = false;  // settle_accounts: nothing in it is dead
     }
     // The cursor goes to the end of what has slid, unless its span stays.
@@ -219,7 +219,7 @@ void Compactor::finish(SlidePlan& plan) {
             std::memset(start, detail::kPoisonByte, bytes);
             detail::poison(start, bytes);
             heap_.pages.stamp_region(page, span.pages, retired->index);
-            heap_.pages.append(list == &region.blocks ? retired->blocks : retired->runs, page);
+            heap_.pages.append(retired->of(span), page);
             region.pages -= span.pages;
             retired->pages += span.pages;
         }
@@ -235,7 +235,7 @@ void Compactor::settle_accounts(Region& region) {
     for_each_span(heap_, region, [&](std::uint32_t page, Span& span) {
         if (span.condemned) {
             keep_live_map(heap_, marks_, page, span);
-            if (span.live_map != detail::kAllLive) region.attention |= detail::kMoreSpans;
+            if (span.live_map) region.attention |= detail::kMoreSpans;
         }
         span.condemned = false;
         span.destination = 0;
@@ -244,7 +244,7 @@ void Compactor::settle_accounts(Region& region) {
     });
     // law [stale]: a span with a live map takes no new objects, since they would have no mark.
     const auto close = [&](std::uint32_t& page, char*& cursor, char*& limit) {
-        if (page == 0 || heap_.pages.span(page).live_map == detail::kAllLive) return;
+        if (page == 0 || !heap_.pages.span(page).live_map) return;
         region.filled_bytes += heap_.pages.span(page).top_bytes;
         heap_.pages.span(page).bumped = false;
         page = 0;

@@ -16,7 +16,7 @@ using detail::SpanList;
 void Background::collect(const std::function<void()>& wait_for_mutator) {
     prepare();
     sort_roots();
-    Set set{cycle_.heap.pages, cycle_.number};
+    Set set{cycle_.heap, cycle_.number, cycle_.set.size() == 1 ? cycle_.set.front() : nullptr};
     Marker marker(cycle_.heap, cycle_.marks, set, detail::Area::cycle_scratch);
     for (std::size_t i = 0; i < roots_.size();) {
         set.destination = roots_[i].destination;
@@ -37,7 +37,6 @@ void Background::collect(const std::function<void()>& wait_for_mutator) {
         }
         drain(marker);
     }
-    cycle_.totals.survived_objects = marker.objects();
     sweep();
     list_slots();
     roots_.clear();
@@ -96,25 +95,23 @@ void Background::drain(M& marker) {
 void Background::sweep() {
     uniform_ = true;
     for (Region* const region : cycle_.set) {
-        sweep_list(*region, region->condemned.blocks, region->sparse.blocks, region->freed.blocks);
-        sweep_list(*region, region->condemned.runs, region->sparse.runs, region->freed.runs);
-        sweep_list(*region, region->condemned.large, region->sparse.large, region->freed.large);
+        for (SpanList* const list : region->condemned.lists()) sweep_list(*region, *list);
     }
 }
 
 /// Every span of the region is in one of its lists whenever others may look. Those that stay go once round.
-void Background::sweep_list(Region& region, SpanList& list, SpanList& sparse, SpanList& freed) {
+void Background::sweep_list(Region& region, SpanList& list) {
     detail::PageTable& pages = cycle_.heap.pages;
     for (std::uint32_t left = list.count; left != 0; --left) {
         const std::uint32_t page = pages.pop(list);
         Span& span = pages.span(page);
         if (span.kind == SpanKind::large && span.live_bytes != 0) span.live_bytes = span.top_bytes;
         if (span.live_bytes == 0) {
-            pages.append(freed, page);
+            pages.append(region.freed.of(span), page);
         } else if (is_sparse(region, span)) {
             cycle_.candidates.push_back({page, false, {}});
             span.candidate = static_cast<std::uint32_t>(cycle_.candidates.size());
-            pages.append(sparse, page);
+            pages.append(region.sparse.of(span), page);
         } else {
             pages.append(list, page);
         }
@@ -128,7 +125,8 @@ bool Background::is_sparse(const Region& region, Span& span) {
     uniform_ = uniform_ && span.destination == region.fallback && region.fallback == cycle_.set.front()->fallback &&
                region.root_lineage != kSeveralLineages;
     const MarkedSpan marked{span.live_bytes, std::uint64_t{span.pages} * kPageBytes,
-                            span.kind == SpanKind::movable && span.pins == 0 && span.held != cycle_.number};
+                            span.kind == SpanKind::movable && detail::load_relaxed(span.pins) == 0 &&
+                                detail::load_relaxed(span.held) != cycle_.number};
     return evacuate(marked, cycle_.heap.stress.move);
 }
 
@@ -146,14 +144,10 @@ void Background::list_slots() {
         breathe_();
     }
     for (Region* const region : cycle_.set) {
-        for (detail::SpanLists* const lists : {&region->condemned, &region->sparse}) {
-            for (const SpanList* list : {&lists->blocks, &lists->runs, &lists->large}) {
-                cycle_.heap.pages.for_each(*list, [&](std::uint32_t page, const Span& span) {
-                    list_span(page, span, outward);  // a sparse one may yet be adopted
-                    breathe_();
-                });
-            }
-        }
+        for_each_condemned(cycle_.heap, *region, [&](std::uint32_t page, const Span& span) {
+            list_span(page, span, outward);  // a sparse one may yet be adopted
+            breathe_();
+        });
     }
 }
 
@@ -166,7 +160,7 @@ void Background::list_span(std::uint32_t page, const Span& span, bool outward) {
             void* const target = slot.load(std::memory_order_relaxed);
             if (target == nullptr) return;
             const Span& to = heap.pages.span_at(target);
-            const bool in_set = to.cycle == cycle_.number;
+            const bool in_set = detail::load_relaxed(to.cycle) == cycle_.number;
             if (in_set) list_slot(cycle_, to.candidate, {&slot, span.generation});
             if (outward && (in_set ? to.destination != span.destination : may_point_inward(target, span.destination))) {
                 cycle_.outward.push(heap.chunks, {&slot, span.generation});
@@ -181,7 +175,8 @@ bool Background::may_point_inward(const void* target, std::uint32_t destination)
     const detail::RegionTable& regions = cycle_.heap.regions;
     const std::uint32_t region = cycle_.heap.pages.region_at(target);
     if (region == destination || region == detail::kRootRegion) return false;
-    return !detail::key_encloses(regions.record(region).key, regions.record(destination).key);
+    return !detail::key_encloses(detail::load_relaxed(regions.record(region).key),
+                                 detail::load_relaxed(regions.record(destination).key));
 }
 
 }  // namespace perfloc::gc

@@ -24,23 +24,26 @@ private:
     template <class Marker>
     void drain(Marker& marker);
     void sweep();
-    void sweep_list(Region& region, detail::SpanList& list, detail::SpanList& sparse, detail::SpanList& freed);
+    void sweep_list(Region& region, detail::SpanList& list);
     bool is_sparse(const Region& region, detail::Span& span);
     void list_slots();
     void list_span(std::uint32_t page, const detail::Span& span, bool adopted);
     bool may_point_inward(const void* target, std::uint32_t destination) const;
 
     struct Set {
-        const detail::PageTable& pages;
+        HeapCore& heap;
         std::uint32_t cycle;
+        Region* only;  // where the set is one region
         std::uint32_t destination = 0;
         bool contains(const void* target) const {
-            return __atomic_load_n(&pages.span_at(target).cycle, __ATOMIC_RELAXED) == cycle;
+            return detail::load_relaxed(heap.pages.span_at(target).cycle) == cycle;
         }
         void marked(const void* object, std::size_t bytes) {
-            detail::Span& span = pages.span_at(object);
+            detail::Span& span = heap.pages.span_at(object);
             span.live_bytes += bytes;
             if (span.destination == 0) span.destination = destination;
+            Region& region = only != nullptr ? *only : heap.regions.at(heap.regions.find(heap.pages.region_at(object)));
+            ++region.promoted_objects;
         }
     };
 

@@ -39,7 +39,6 @@ struct CycleTotals {
     std::uint64_t before_bytes = 0;
     std::uint64_t adopted_bytes = 0;
     std::uint64_t evacuated_bytes = 0;
-    std::uint64_t survived_objects = 0;
     std::uint64_t destructors = 0;
     std::uint64_t slices = 0;
 };

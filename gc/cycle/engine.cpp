@@ -6,6 +6,7 @@
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
 #include "runtime/condemned.hpp"
+#include "runtime/handles.hpp"
 #include "runtime/scope_tree.hpp"
 
 #include <algorithm>
@@ -16,6 +17,12 @@ namespace perfloc::gc {
 
 using detail::BarrierMode;
 using detail::RegionState;
+
+namespace {
+
+constexpr unsigned kGhostsAtOnce = 64;
+
+}  // namespace
 
 Engine::Engine(HeapCore& heap, bool wants_thread) : heap_(heap), cycle_(heap), driver_(cycle_, wants_thread) {}
 
@@ -29,15 +36,16 @@ void Engine::condemn(Region& ended, Region& enclosing) {
     detail::RegionRecord& record = heap_.regions.record(ended);
     const std::uint8_t looked_at = record.looked_at;
     ended.ended_key = record.key;
-    // Raw pointers to what it has been given from another lineage may have been obtained outside of it.
-    ended.start_in_poll = looked_at != 0 || ended.received_poll == heap_.collection.polls || ended.receives;
+    // Raw pointers that were obtained outside of it, law [raw]: to what it was given from another lineage, or out of its
+    // slots to what waits (the slots of a detached scope do not end with a scope of its pointers).
+    const bool source = ended.detached && (ended.attention & detail::kSource) != 0 && heap_.collection.waiting != 0;
+    ended.start_in_poll = source || looked_at != 0 || ended.received_poll == heap_.collection.polls || ended.receives;
     heap_.regions.close(ended, RegionState::condemned);
     record.looked_at = looked_at;
     ended.enclosing = &enclosing;
     ++enclosing.pending;
     enclosing.attention |= detail::kPending;
-    ended.next_condemned = heap_.first_condemned;
-    heap_.first_condemned = &ended;
+    detail::link_region(heap_.first_condemned, ended);
     waiting_.push_back(&ended);
     ++heap_.collection.waiting;
     detail::CollectionCounts& counts = heap_.collection.counts;
@@ -77,7 +85,7 @@ void Engine::begin_waiting(bool in_poll) {
 /// The end of a scope with keep() that had to wait. Not past an enclosing one that waits too: what refers to that one's
 /// objects from inside was never recorded.
 void Engine::merge(Region& region) {
-    unlink_condemned(heap_, region);
+    detail::unlink_region(heap_.first_condemned, region);
     Region& into = *region.enclosing;
     --into.pending;
     into.start_in_poll = into.start_in_poll || region.start_in_poll;
@@ -142,9 +150,7 @@ void Engine::take_shades() {
 void Engine::freeze(Region& region) {
     heap_.regions.record(region).looked_at = 1;
     detail::retire_cursors(heap_, region);  // a region that waited may have received copies
-    heap_.pages.splice(region.condemned.blocks, region.blocks);
-    heap_.pages.splice(region.condemned.runs, region.runs);
-    heap_.pages.splice(region.condemned.large, region.large);
+    heap_.pages.splice(region.condemned, region);
     region.frozen = region.incoming.take();
     detail::splice_handles(region.walked, region.handles);
     {
@@ -154,14 +160,14 @@ void Engine::freeze(Region& region) {
     region.incoming.hold();
     region.condemned_cleanups.splice(region.cleanups);
     region.root_lineage = 0;
-    region.promoted_bytes = 0;
+    region.promoted_bytes = region.promoted_objects = 0;
 }
 
 void Engine::set_mode(BarrierMode mode) {
     heap_.collection.mode = mode;
     {
         const std::lock_guard guard(heap_.global_handles);
-        heap_.shade_globals = heap_.collection.gathers();
+        heap_.keep_dropped_globals = heap_.collection.gathers();
     }
     detail::update_watch(heap_);
 }
@@ -178,6 +184,7 @@ void Engine::attend_current() {
 
 void Engine::poll() {
     ++heap_.collection.polls;
+    detail::drop_ghosts(heap_, kGhostsAtOnce);
     // For regions that wait it is as if they had ended here: no raw pointer is older.
     heap_.collection.waiting_shades.clear(heap_.chunks);
 }
@@ -200,7 +207,7 @@ bool Engine::step(bool in_poll) {
         return true;
     }
     // Many spans are too dear for so short a slice: they are adopted where a poll would have moved them.
-    Slice piece{Deadline::in({}), in_poll, true, false, in_poll};
+    Slice piece{.deadline = Deadline::in({}), .in_poll = in_poll};
     if (in_poll && waits_for_poll()) piece.deadline = Deadline::in(heap_.options.pauses.max);
     return advance(piece);
 }
@@ -240,13 +247,13 @@ bool Engine::advance(Slice& slice) {
             if (settler_.record(deadline)) cycle_.phase.enter(CyclePhase::settle);
             return true;
         case CyclePhase::settle:
-            if (settler_.settle(deadline, slice.may_move, slice.adopt_all)) {
+            if (settler_.settle(deadline, slice.in_poll, slice.adopt_all)) {
                 follow_.begin();
                 cycle_.phase.enter(CyclePhase::follow);
                 return true;
             }
             if (!settler_.waits_for_poll() || slice.adopt_all) return true;
-            return slice.may_move && settler_.needs() <= deadline.left();
+            return slice.in_poll && settler_.needs() <= deadline.left();
         case CyclePhase::follow:
             if (follow_.step(deadline)) end();
             return true;
@@ -257,11 +264,6 @@ bool Engine::advance(Slice& slice) {
 void Engine::answer() {
     if (phase() != CyclePhase::agree) return;
     detail::CollectionState& collection = heap_.collection;
-    {
-        const std::lock_guard guard(heap_.global_handles);
-        for (void* const object : heap_.dropped_globals) detail::shade(heap_, object);
-        heap_.dropped_globals.clear();
-    }
     const bool none = collection.shades.empty();
     cycle_.handed.splice(collection.shades);
     if (none) {
@@ -287,7 +289,6 @@ void Engine::end() {
                                    .adopted_bytes = totals.adopted_bytes,
                                    .live_bytes = live,
                                    .destructors = totals.destructors});
-    ++heap_.collection.counts.cycles;
     if (cycle_.pressure) ++heap_.collection.counts.pressure_cycles;
     cycle_.phase.enter(CyclePhase::idle);
     set_mode(BarrierMode::idle);
@@ -295,7 +296,7 @@ void Engine::end() {
 
 bool Engine::finish(bool may_destroy, bool in_poll) {
     while (active() || heap_.first_parked != nullptr) {
-        slice({Deadline::never(), false, may_destroy, true, in_poll});
+        slice({.deadline = Deadline::never(), .in_poll = in_poll, .may_destroy = may_destroy, .adopt_all = true});
         if (is_collectors(phase())) {
             driver_.run_here(Deadline::never());
         } else if (phase() == CyclePhase::destroy && !may_destroy) {

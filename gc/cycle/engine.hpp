@@ -14,10 +14,9 @@ namespace perfloc::gc {
 /// What a slice may do.
 struct Slice {
     Deadline deadline;
-    bool may_move = false;    ///< in a poll: objects of open scopes may move
+    bool in_poll = false;     ///< raw pointers have ended: objects of open scopes may move
     bool may_destroy = true;  ///< destructors may run
     bool adopt_all = false;   ///< nothing is evacuated: the collection is to end soon
-    bool in_poll = false;     ///< raw pointers have ended
 };
 
 /// Collections beside the program: begins them, and runs the mutator's phases in slices. One at a time; ended regions that

@@ -1,6 +1,6 @@
 #include "gc/cycle/follow.hpp"
 
-#include "gc/cycle/forward.hpp"
+#include "gc/forward.hpp"
 #include "gc/roots.hpp"
 #include "runtime/condemned.hpp"
 #include "runtime/remember.hpp"
@@ -21,16 +21,8 @@ constexpr int kHandlesAtOnce = 32;
 
 }  // namespace
 
-void unlink_condemned(HeapCore& heap, Region& region) {
-    for (Region** at = &heap.first_condemned; *at != nullptr; at = &(*at)->next_condemned) {
-        if (*at != &region) continue;
-        *at = region.next_condemned;
-        return;
-    }
-}
-
 void Follow::begin() {
-    region_ = 0;
+    region_ = done_ = 0;
     part_ = 0;
     frozen_ = false;
     shell_ = nullptr;
@@ -47,7 +39,10 @@ bool Follow::step(Deadline& deadline) {
         part_ = 3;
         if (cycle_.pressure && !free_open(region, deadline)) return false;
     }
-    for (Region* const region : cycle_.set) done(*region);
+    for (; done_ < cycle_.set.size(); ++done_) {
+        if (deadline.passed()) return false;
+        done(*cycle_.set[done_]);
+    }
     for (Region* const destination : cycle_.destinations) {
         --destination->pending;
         if (std::exchange(destination->receives, false)) destination->received_poll = cycle_.heap.collection.polls;
@@ -140,12 +135,10 @@ bool Follow::move_cleanups(Region& region, Deadline& deadline) {
 /// What an open region is rid of leaves it span by span: law [stale], its pages must not name an open region any more.
 bool Follow::free_open(Region& region, Deadline& deadline) {
     HeapCore& heap = cycle_.heap;
-    for (SpanList detail::SpanLists::* kind :
-         {&detail::SpanLists::blocks, &detail::SpanLists::runs, &detail::SpanLists::large}) {
-        SpanList& list = region.freed.*kind;
-        while (!list.empty()) {
-            const std::uint32_t page = heap.pages.pop(list);
-            Span& span = heap.pages.span(page);
+    for (SpanList* const list : region.freed.lists()) {
+        while (!list->empty()) {
+            const std::uint32_t page = heap.pages.pop(*list);
+            const Span& span = heap.pages.span(page);
             region.filled_bytes -= std::min(region.filled_bytes, span.top_bytes);
             if (shell_ == nullptr) shell_ = heap.regions.create(detail::RegionTable::kOwnLineage, nullptr);
             if (shell_ == nullptr) {
@@ -154,10 +147,7 @@ bool Follow::free_open(Region& region, Deadline& deadline) {
                 heap.pages.stamp_region(page, span.pages, shell_->index);
                 region.pages -= span.pages;
                 shell_->pages += span.pages;
-                heap.pages.append(span.kind == detail::SpanKind::large   ? shell_->large
-                                  : span.pages == detail::kPagesPerBlock ? shell_->blocks
-                                                                         : shell_->runs,
-                                  page);
+                heap.pages.append(shell_->of(span), page);
             }
             if (deadline.passed_now()) return false;
         }
@@ -170,23 +160,18 @@ void Follow::done(Region& region) {
     HeapCore& heap = cycle_.heap;
     heap.regions.record(region).looked_at = 0;
     if (cycle_.pressure) return;
-    for (SpanList detail::SpanLists::* kind :
-         {&detail::SpanLists::blocks, &detail::SpanLists::runs, &detail::SpanLists::large}) {
-        for (detail::SpanLists* const lists : {&region.condemned, &region.sparse, &region.freed}) {
-            SpanList& to = kind == &detail::SpanLists::blocks ? region.blocks
-                           : kind == &detail::SpanLists::runs ? region.runs
-                                                              : region.large;
-            heap.pages.splice(to, lists->*kind);
-        }
+    for (detail::SpanLists* const lists : {&region.condemned, &region.sparse, &region.freed}) {
+        heap.pages.splice(region, *lists);
     }
     --region.enclosing->pending;
-    if (region.counters != nullptr) region.counters->promoted_bytes += region.promoted_bytes;
+    region.counters->promoted_bytes += region.promoted_bytes;
+    region.counters->promoted_objects += region.promoted_objects;
     heap.totals.promoted_bytes += region.promoted_bytes;
     if (region.report_to != nullptr) {
         region.report_to->promoted_bytes = region.promoted_bytes;
         region.report_to->settled = true;
     }
-    unlink_condemned(heap, region);
+    detail::unlink_region(heap.first_condemned, region);
     detail::retire_region(heap, region);
 }
 

@@ -23,14 +23,11 @@ private:
     void done(Region& region);
 
     Cycle& cycle_;
-    std::size_t region_ = 0;
+    std::size_t region_ = 0, done_ = 0;
     int part_ = 0;
     bool frozen_ = false;
     detail::ChunkList<void*> newest_first_, oldest_first_;  ///< destructors of the living, on their way
     Region* shell_ = nullptr;
 };
-
-/// The region is no longer one that ended and is not settled.
-void unlink_condemned(HeapCore& heap, Region& region);
 
 }  // namespace perfloc::gc

@@ -1,6 +1,6 @@
 #include "gc/cycle/settler.hpp"
 
-#include "gc/cycle/forward.hpp"
+#include "gc/forward.hpp"
 #include "gc/policy/slice_policy.hpp"
 #include "gc/roots.hpp"
 #include "gc/sweep/live_map.hpp"
@@ -64,18 +64,18 @@ bool Settler::record(Deadline& deadline) {
     return true;
 }
 
-bool Settler::settle(Deadline& deadline, bool may_move, bool adopt_all) {
+bool Settler::settle(Deadline& deadline, bool in_poll, bool adopt_all) {
     for (; region_ < cycle_.set.size(); ++region_) {
         Region& region = *cycle_.set[region_];
-        for (SpanList* list : {&region.condemned.blocks, &region.condemned.runs, &region.condemned.large}) {
+        for (SpanList* const list : region.condemned.lists()) {
             if (!adopt_list(region, *list, deadline)) return false;
         }
     }
-    if (!may_move && !adopt_all) return next_candidate_ == cycle_.candidates.size();
+    if (!in_poll && !adopt_all) return next_candidate_ == cycle_.candidates.size();
     while (next_candidate_ < cycle_.candidates.size()) {
         Candidate& candidate = cycle_.candidates[next_candidate_];
         const std::chrono::nanoseconds cost = needs();
-        const bool moves = may_move && !adopt_all && cost.count() != 0;
+        const bool moves = in_poll && !adopt_all && cost.count() != 0;
         if (moves && cost > deadline.left()) return false;  // in a slice that has the time
         evacuate_or_adopt(candidate, moves);
         ++next_candidate_;
@@ -142,7 +142,7 @@ void Settler::adopt(Region& region, std::uint32_t page) {
     }
     unstamped_ = 0;
     keep_live_map(heap, cycle_.marks, page, span);
-    heap.pages.append(list_of(destination, span), page);
+    heap.pages.append(destination.of(span), page);
     destination.attention |= detail::kMoreSpans;
     span.settled = cycle_.number;
     span.destination = 0;
@@ -157,13 +157,12 @@ void Settler::evacuate_or_adopt(Candidate& candidate, bool may_move) {
     HeapCore& heap = cycle_.heap;
     Span& span = heap.pages.span(candidate.page);
     Region& region = heap.region_at(heap.pages.address_of(candidate.page));
-    SpanList& list = list_of(region.sparse, span);
-    const std::uint32_t page = heap.pages.pop(list);
+    const std::uint32_t page = heap.pages.pop(region.sparse.of(span));
     PERFLOC_CHECK(page == candidate.page, "internal: spans to evacuate come out of order");
-    const bool movable = span.pins == 0 && span.held != cycle_.number;
+    const bool movable = span.pins == 0 && detail::load_relaxed(span.held) != cycle_.number;
     if (may_move && movable && heap.pool.has_room(span.live_bytes + span.live_bytes / 4 + detail::kBlockBytes)) {
         evacuate(region, candidate);
-        heap.pages.append(list_of(region.freed, span), page);
+        heap.pages.append(region.freed.of(span), page);
     } else {
         adopt(region, page);
     }

@@ -14,8 +14,8 @@ public:
     void begin();
     /// References that will point inward (protocol P14), and slots recorded since for spans to be evacuated. True when done.
     bool record(Deadline& deadline);
-    /// Adopts; evacuates only where `may_move` (in a poll). True when done. `adopt_all`: nothing is to be evacuated any more.
-    bool settle(Deadline& deadline, bool may_move, bool adopt_all);
+    /// Adopts; evacuates only `in_poll`. True when done. `adopt_all`: nothing is to be evacuated any more.
+    bool settle(Deadline& deadline, bool in_poll, bool adopt_all);
     /// The next evacuation's cost, at worst; zero where none fits any slice.
     std::chrono::nanoseconds needs() const;
     /// Spans that wait for a poll.
@@ -29,12 +29,6 @@ private:
     void fix(std::atomic<void*>& slot, void* target, const detail::Span& moved);
     bool stamped(Region& region, std::uint32_t page, Deadline& deadline);
     Region& destination_of(Region& region, const detail::Span& span) const;
-    /// Of a region's lists, or of a part of them.
-    template <class Lists>
-    static detail::SpanList& list_of(Lists& lists, const detail::Span& span) {
-        if (span.kind == detail::SpanKind::large) return lists.large;
-        return span.pages == detail::kPagesPerBlock ? lists.blocks : lists.runs;
-    }
 
     Cycle& cycle_;
     std::size_t region_ = 0;

@@ -63,7 +63,7 @@ PERFLOC_INLINE void for_each_object(const PageTable& pages, std::uint32_t page, 
 /// Calls f for each object of the span that may be alive: law [stale]. `live` is the heap's live map.
 template <class F>
 inline void for_each_live(const MarkBitmap& live, const PageTable& pages, std::uint32_t page, const Span& span, F&& f) {
-    if (span.live_map != detail::kAllLive) {
+    if (span.live_map) {
         for_each_marked(live, pages, page, span, f);
     } else {
         for_each_object(pages, page, span, f);

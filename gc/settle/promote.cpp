@@ -1,5 +1,6 @@
 #include "gc/settle/promote.hpp"
 
+#include "gc/forward.hpp"
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
 #include "runtime/remember.hpp"
@@ -38,7 +39,7 @@ PERFLOC_INLINE void* InlinePromotion::moved(void* object) {
     }
     PERFLOC_CHECK(copy != nullptr, "internal: a promotion runs out of the room that it was promised");
     copy_words(static_cast<char*>(copy) - kHeaderBytes, static_cast<char*>(object) - kHeaderBytes, bytes);
-    header_of(object) = reinterpret_cast<Header>(copy) | detail::kForwarded;
+    forward(object, copy);
     promoted_.bytes += bytes;
     promoted_.objects += 1;
     if (detail::type_shapes()[detail::header_type(header)].has_refs) stack_.push_back(copy);
@@ -97,9 +98,8 @@ Promoted InlinePromotion::run(const std::vector<Root>& roots) {
 
 void InlinePromotion::settle_weak_handles() {
     for_each_weak(heap_, ended_, [&](HandleNode& node, bool global) {
-        const Header header = header_of(node.object);
-        if ((header & detail::kForwarded) == 0) return clear_weak(node, global);
-        void* const copy = reinterpret_cast<void*>(header & ~Header{7});
+        if (!is_forwarded(node.object)) return clear_weak(node, global);
+        void* const copy = now_at(node.object);
         Region& region = heap_.region_at(copy);
         relink(node, copy, global ? region.global_weak : region.weak);
         region.attention |= detail::kWeak;

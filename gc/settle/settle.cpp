@@ -1,5 +1,6 @@
 #include "gc/settle/settle.hpp"
 
+#include "gc/forward.hpp"
 #include "gc/policy/scope_end_policy.hpp"
 #include "gc/sweep/live_map.hpp"
 #include "runtime/bump.hpp"
@@ -18,7 +19,7 @@ using detail::SpanList;
 void Settlement::run() {
     decide();
     evacuate();
-    for (SpanList* list : {&ended_.blocks, &ended_.runs, &ended_.large}) adopt(*list);
+    for (SpanList* const list : ended_.lists()) adopt(*list);
     fix_references();
     fix_handles();
     move_slots();
@@ -28,21 +29,19 @@ void Settlement::run() {
 void Settlement::decide() {
     std::uint64_t to_copy = 0;
     std::vector<std::uint32_t> destinations;
-    for (SpanList* list : {&ended_.blocks, &ended_.runs, &ended_.large}) {
-        heap_.pages.for_each(*list, [&](std::uint32_t page, Span& span) {
-            if (span.live_bytes == 0) return;
-            survived_bytes_ += span.live_bytes;
-            const MarkedSpan marked{span.live_bytes, std::uint64_t{span.pages} * kPageBytes,
-                                    span.kind == detail::SpanKind::movable && span.pins == 0};
-            if (gc::evacuate(marked, heap_.stress.move)) {
-                evacuated_.push_back(page);
-                to_copy += span.live_bytes;
-                destinations.push_back(span.destination);
-            } else {
-                adopted_.push_back(page);
-            }
-        });
-    }
+    heap_.pages.for_each(static_cast<const detail::SpanLists&>(ended_), [&](std::uint32_t page, Span& span) {
+        if (span.live_bytes == 0) return;
+        survived_bytes_ += span.live_bytes;
+        const MarkedSpan marked{span.live_bytes, std::uint64_t{span.pages} * kPageBytes,
+                                span.kind == detail::SpanKind::movable && span.pins == 0};
+        if (gc::evacuate(marked, heap_.stress.move)) {
+            evacuated_.push_back(page);
+            to_copy += span.live_bytes;
+            destinations.push_back(span.destination);
+        } else {
+            adopted_.push_back(page);
+        }
+    });
     // Each destination's last span may be left half empty. At the limit everything is adopted: that takes no memory.
     std::sort(destinations.begin(), destinations.end());
     const auto distinct = std::unique(destinations.begin(), destinations.end()) - destinations.begin();
@@ -63,7 +62,7 @@ void Settlement::evacuate() {
             void* const copy = detail::bump(heap_, destination, bytes);
             PERFLOC_CHECK(copy != nullptr, "internal: an evacuation runs out of the room that it was promised");
             std::memcpy(static_cast<char*>(copy) - kHeaderBytes, static_cast<char*>(object) - kHeaderBytes, bytes);
-            header_of(object) = reinterpret_cast<Header>(copy) | detail::kForwarded;
+            forward(object, copy);
         });
     }
 }
@@ -80,10 +79,7 @@ void Settlement::adopt(SpanList& list) {
         }
         Region& destination = heap_.regions.at(span.destination);
         heap_.pages.stamp_region(page, span.pages, destination.index);
-        heap_.pages.append(&list == &ended_.blocks ? destination.blocks
-                           : &list == &ended_.runs ? destination.runs
-                                                   : destination.large,
-                           page);
+        heap_.pages.append(destination.of(span), page);
         ended_.pages -= span.pages;
         destination.pages += span.pages;
         destination.filled_bytes += span.live_bytes;
@@ -93,12 +89,6 @@ void Settlement::adopt(SpanList& list) {
         span.condemned = false;
     }
     list = rest;
-}
-
-/// Where a survivor is now.
-void* Settlement::now_at(void* object) const {
-    const Header header = header_of(object);
-    return (header & detail::kForwarded) != 0 ? reinterpret_cast<void*>(header & ~Header{7}) : object;
 }
 
 /// Protocol P14, P18: references of what moved outward are recorded, at their new places.
@@ -160,7 +150,7 @@ void Settlement::move_slots() {
         void* target = incoming.slot->load(std::memory_order_relaxed);
         if (target == nullptr) return;
         if (heap_.pages.region_at(target) == ended_.index) {
-            if ((header_of(target) & detail::kForwarded) == 0) return;  // a dead slot's target, in a span that goes
+            if (!is_forwarded(target)) return;  // a dead slot's target, in a span that goes
             target = now_at(target);
             incoming.slot->store(target, std::memory_order_release);
         }

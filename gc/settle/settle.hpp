@@ -28,7 +28,6 @@ private:
     void fix_handles();
     void move_slots();
     void move_cleanups();
-    void* now_at(void* object) const;
 
     HeapCore& heap_;
     MarkBitmap& marks_;

@@ -21,6 +21,15 @@ bool is_dying(HeapCore& heap, const void* address) {
     return looked_at && !marked_word(marks, heap.pages, address);
 }
 
+void check_no_resurrection(HeapCore& heap) {
+    const std::lock_guard guard(heap.global_handles);
+    for (const detail::HandleNode* list : {&heap.dying, &heap.dying_globals}) {
+        PERFLOC_CHECK(list_empty(*list),
+                      "a destructor leaves a handle to a dying object of type {}: destructors may not resurrect",
+                      detail::type_of(list->next->object).name);
+    }
+}
+
 }  // namespace
 
 void take_dead(HeapCore& heap, const MarkBitmap& marks, Region& region, std::vector<void*>& dead) {
@@ -44,22 +53,9 @@ void run_destructors(HeapCore& heap, const std::vector<void*>& dead) {
         detail::type_info(detail::header_type(header)).destroy(object, detail::header_count(header));
     }
     --detail::hot.quiet;
+    if (outer == nullptr) check_no_resurrection(heap);  // an outer destructor may hold one yet
     heap.is_dying = outer;
     detail::update_watch(heap);
-}
-
-void check_no_resurrection(HeapCore& heap, const MarkBitmap& marks, Region& region) {
-    const auto check = [&](const detail::HandleNode& node) {
-        const Span& span = heap.pages.span_at(node.object);
-        PERFLOC_CHECK(!span.condemned || marks.test(static_cast<char*>(node.object) - kHeaderBytes),
-                      "a destructor leaves a handle to a dying object of type {}: destructors may not resurrect",
-                      detail::type_of(node.object).name);
-    };
-    for_each_handle(region.handles, check);
-    for_each_handle(region.weak, check);
-    const std::lock_guard guard(heap.global_handles);
-    for_each_handle(region.global, check);
-    for_each_handle(region.global_weak, check);
 }
 
 }  // namespace perfloc::gc

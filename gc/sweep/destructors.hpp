@@ -17,7 +17,4 @@ void take_dead(HeapCore& heap, const MarkBitmap& marks, Region& region, std::vec
 /// live on aborts, and so does a handle to one that is left. The caller's current region takes what destructors make.
 void run_destructors(HeapCore& heap, const std::vector<void*>& dead);
 
-/// Aborts when a handle to an unmarked object of the region is left: destructors may not resurrect.
-void check_no_resurrection(HeapCore& heap, const MarkBitmap& marks, Region& region);
-
 }  // namespace perfloc::gc

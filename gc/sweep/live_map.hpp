@@ -10,17 +10,15 @@ using detail::HeapCore;
 /// After marking, of a span that stays: where something in it is dead, its marks become its part of the live map. They are
 /// copied, so that the next marking may begin while the map is still asked. At most 4 KiB.
 inline void keep_live_map(HeapCore& heap, const MarkBitmap& marks, std::uint32_t page, Span& span) {
-    span.live_map = detail::kAllLive;
-    if (span.kind == detail::SpanKind::large || span.live_bytes == span.top_bytes) return;
+    span.live_map = span.kind != detail::SpanKind::large && span.live_bytes < span.top_bytes;
+    if (!span.live_map) return;
     MarkBitmap live(heap.memory, detail::Area::live);
     live.copy(marks, heap.pages.address_of(page), std::size_t{span.pages} * detail::kPageBytes);
-    span.live_map = detail::kLiveWords;
 }
 
 /// `address`, in the span, is a word of an object that may be alive: law [stale].
 inline bool live_word(HeapCore& heap, const Span& span, const void* address) {
-    if (span.live_map == detail::kAllLive) return true;
-    return marked_word(MarkBitmap(heap.memory, detail::Area::live), heap.pages, address);
+    return !span.live_map || marked_word(MarkBitmap(heap.memory, detail::Area::live), heap.pages, address);
 }
 
 }  // namespace perfloc::gc

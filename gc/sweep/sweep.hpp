@@ -11,16 +11,14 @@ using detail::Region;
 /// Calls f(page, span) for each span of a region that a collection beside the program looks at.
 template <class F>
 void for_each_condemned(HeapCore& heap, const Region& region, F&& f) {
-    for (const detail::SpanLists* lists : {&region.condemned, &region.sparse}) {
-        for (const detail::SpanList* list : {&lists->blocks, &lists->runs, &lists->large})
-            heap.pages.for_each(*list, f);
-    }
+    heap.pages.for_each(region.condemned, f);
+    heap.pages.for_each(region.sparse, f);
 }
 
 /// Calls f(page, span) for each span of a region.
 template <class F>
 void for_each_span(HeapCore& heap, const Region& region, F&& f) {
-    for (const detail::SpanList* list : {&region.blocks, &region.runs, &region.large}) heap.pages.for_each(*list, f);
+    heap.pages.for_each(static_cast<const detail::SpanLists&>(region), f);
     for_each_condemned(heap, region, f);
 }
 

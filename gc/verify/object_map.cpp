@@ -19,8 +19,7 @@ ObjectMap::ObjectMap(HeapCore& heap) : heap_(heap) {
         });
     };
     heap_.for_each_open_region(add_region);
-    for (Region* region = heap_.first_condemned; region != nullptr; region = region->next_condemned)
-        add_region(*region);
+    for (Region* region = heap_.first_condemned; region != nullptr; region = region->next_listed) add_region(*region);
     starts_.assign(last_page * (detail::kPageBytes / kWordBytes) / 64 + 1, 0);
 }
 

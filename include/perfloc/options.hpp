@@ -31,7 +31,8 @@ struct PauseBudget {
 struct Options {
     Bytes reserve = 64_GiB;  ///< addresses to ask for; halved until the system grants them
     Bytes limit = 0;         ///< most bytes to commit; 0: the cgroup's limit or the machine's memory, whichever is less
-    Bytes soft_limit = 0;    ///< above this a poll collects the whole heap; 0: 7/8 of the limit
+    Bytes soft_limit = 0;    ///< above this a poll begins a collection beside the program (under `full`: of the whole
+                             ///< heap, at once); 0: 7/8 of the limit
     Collector collector = Collector::hinted;
     PauseBudget pauses = {};       ///< settable while running: Heap::set_pauses
     bool collector_thread = true;  ///< false: the same code runs in a fiber, in slices of the mutator's time

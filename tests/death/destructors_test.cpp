@@ -1,6 +1,8 @@
 #include "death/objects.hpp"
 #include "support/catch.hpp"
 
+#include <chrono>
+
 using perfloc::Handle;
 using perfloc::Heap;
 using perfloc::Mutator;
@@ -52,7 +54,41 @@ death::Child run_in_scope(perfloc::Collector collector, Make make) {
     });
 }
 
+/// The same where the scope is collected beside the program.
+template <class Make>
+death::Child run_beside(Make make) {
+    return death::run([&] {
+        perfloc::Options options = death::small_heap();
+        options.pauses.max = std::chrono::nanoseconds(1);
+        options.collector_thread = false;
+        Heap heap(options);
+        Mutator me(heap);
+        const Handle<Grave> grave = perfloc::make<Grave>();
+        Handle<Revenant> handle;
+        perfloc::GlobalHandle<Revenant> global;
+        {
+            Scope s("dying");
+            make(grave, handle, global);
+        }
+        me.collect_until(std::chrono::steady_clock::now() + std::chrono::minutes(1));
+        ::_exit(7);
+    });
+}
+
 }  // namespace
+
+TEST_CASE("destructors may not resurrect beside the program either", "[death]") {
+    const auto stored = run_beside(
+        [](const Handle<Grave>& grave, auto&, auto&) { perfloc::make_raw<Revenant>(grave.get(), nullptr, nullptr); });
+    CHECK(stored.died_saying({"destructor", "Revenant", "may not resurrect"}));
+    const auto held = run_beside(
+        [](const auto&, Handle<Revenant>& handle, auto&) { perfloc::make_raw<Revenant>(nullptr, &handle, nullptr); });
+    CHECK(held.died_saying({"destructor", "Revenant", "may not resurrect"}));
+    const auto global = run_beside([](const auto&, auto&, perfloc::GlobalHandle<Revenant>& kept) {
+        perfloc::make_raw<Revenant>(nullptr, nullptr, &kept);
+    });
+    CHECK(global.died_saying({"destructor", "Revenant", "may not resurrect"}));
+}
 
 TEST_CASE("a destructor that stores its object in a managed object aborts and names the type", "[death]") {
     for (const auto collector : {perfloc::Collector::hinted, perfloc::Collector::full}) {

@@ -50,10 +50,19 @@ void World::fail(std::string what) {
     if (failure_.empty()) failure_ = std::move(what);
 }
 
+namespace {
+
+/// Collections beside the program that have come to their end.
+std::uint64_t ended_cycles(const detail::CollectionState& collection) {
+    return collection.cycle - (collection.mode != detail::BarrierMode::idle ? 1u : 0u);
+}
+
+}  // namespace
+
 World::Figures World::figures() const {
     const Stats stats = heap_->stats();
     return {.promotions = stats.promotions(),
-            .collections = stats.scope_collections() - (core_ != nullptr ? core_->collection.counts.cycles : 0),
+            .collections = stats.scope_collections() - (core_ != nullptr ? ended_cycles(core_->collection) : 0),
             .destructors = stats.pauses(PauseCause::destructors).count(),
             .full_collections = stats.full_collections(),
             .condemned = core_ != nullptr ? core_->collection.counts.condemned : 0,
@@ -147,7 +156,8 @@ void World::check_gone() {
 void World::note_counts() {
     if (core_ == nullptr) return;
     const detail::CollectionCounts now = core_->collection.counts;
-    census.count(Event::cycles, now.cycles - counted_.cycles);
+    const std::uint64_t cycles = ended_cycles(core_->collection);
+    census.count(Event::cycles, cycles - std::exchange(counted_cycles_, cycles));
     census.count(Event::pressure_cycles, now.pressure_cycles - counted_.pressure_cycles);
     census.count(Event::condemned_waiting, now.condemned_waiting - counted_.condemned_waiting);
     census.count(Event::condemned_in_set, now.condemned_in_set - counted_.condemned_in_set);

@@ -112,6 +112,7 @@ private:
         collected_open_;  ///< scopes that ended while a collection looked at them: their dead die in parts
     detail::HeapCore* core_ = nullptr;
     detail::CollectionCounts counted_;
+    std::uint64_t counted_cycles_ = 0;
     std::uint64_t polls_ = 1;
     int no_pauses_ = 0;
 };

@@ -113,11 +113,11 @@ TEST_CASE("marked objects of a span are visited in the order of their addresses,
     CHECK(visited == expected);
     CHECK(gc::marked_word(bench.marks, bench.heap.pages, expected[1]));
     CHECK_FALSE(gc::marked_word(bench.marks, bench.heap.pages, start + 2 * kWordBytes));
-    span.live_map = perfloc::detail::kLiveWords;
+    span.live_map = true;
     std::size_t alive = 0;
     gc::for_each_live(bench.marks, bench.heap.pages, page, span, [&](void*, Header, std::size_t) { ++alive; });
     CHECK(alive == expected.size());
-    span.live_map = perfloc::detail::kAllLive;
+    span.live_map = false;
     std::size_t all = 0;
     gc::for_each_live(bench.marks, bench.heap.pages, page, span, [&](void*, Header, std::size_t) { ++all; });
     CHECK(all > alive);

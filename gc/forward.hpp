@@ -2,7 +2,7 @@
 
 #include <perfloc/detail/object_header.hpp>
 
-/// An object that was evacuated: its old header holds its new address.
+/// An object that was copied elsewhere: its old header holds its new address.
 namespace perfloc::gc {
 
 inline void forward(void* object, void* copy) {
