@@ -3,7 +3,9 @@
 #include "gc/mark/marked_objects.hpp"
 #include "gc/mark/marker.hpp"
 #include "gc/policy/scope_end_policy.hpp"
+#include "gc/sweep/live_map.hpp"
 #include "gc/sweep/sweep.hpp"
+#include "runtime/check.hpp"
 
 #include <algorithm>
 
@@ -32,7 +34,7 @@ void Background::collect(const std::function<void()>& wait_for_mutator) {
         wait_for_mutator();
         if (cycle_.phase.now() == CyclePhase::sweep) break;
         while (!cycle_.handed.empty()) {
-            marker.visit(cycle_.handed.pop(cycle_.heap.chunks));
+            visit_shade(marker, cycle_.handed.pop(cycle_.heap.chunks));
             if (cycle_.handed.size() % 64 == 0) drain(marker);
         }
         drain(marker);
@@ -75,6 +77,15 @@ void Background::sort_roots() {
     if (!cycle_.pressure && !std::is_sorted(roots_.begin(), roots_.end(), outer)) {
         std::sort(roots_.begin(), roots_.end(), outer);
     }
+}
+
+/// What an earlier collection found dead refers to what is gone: nothing may bring it back.
+template <class M>
+void Background::visit_shade(M& marker, void* object) {
+    HeapCore& heap = cycle_.heap;
+    PERFLOC_CHECK(!heap.stress.verify || live_word(heap, heap.pages.span_at(object), object),
+                  "internal: a dead object of type {}, at {}, is shaded", detail::type_of(object).name, object);
+    marker.visit(object);
 }
 
 template <class M>

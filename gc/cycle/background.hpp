@@ -23,6 +23,8 @@ private:
     void sort_roots();
     template <class Marker>
     void drain(Marker& marker);
+    template <class Marker>
+    void visit_shade(Marker& marker, void* object);
     void sweep();
     void sweep_list(Region& region, detail::SpanList& list);
     bool is_sparse(const Region& region, detail::Span& span);

@@ -72,6 +72,7 @@ void Follow::follow_slot(Region& region, const IncomingSlot& incoming) {
     HeapCore& heap = cycle_.heap;
     heap.recorded.erase(incoming.slot);
     if (heap.pages.span_at(incoming.slot).slides || !slot_is_live(heap, incoming)) return;
+    if (detail::in_set(heap, incoming.slot)) return;  // in a span that goes: what it refers to may be as dead as it is
     void* const target = incoming.slot->load(std::memory_order_relaxed);
     if (target == nullptr || detail::in_set(heap, target)) return;  // of a dead slot: nothing else points to the dead
     // What was evacuated is recorded already, and so is what points elsewhere by now.
