@@ -129,9 +129,7 @@ std::uint32_t SpanPool::take_block() {
     }
     // At the limit: what stress modes hold back comes before a refusal.
     if (quarantine_first_ != nullptr) {
-        const std::size_t cap = std::exchange(limits_.quarantine, 0);
-        work_off();
-        limits_.quarantine = cap;
+        release_quarantine();
         return take_block();
     }
     return 0;
@@ -169,9 +167,7 @@ std::uint32_t SpanPool::take_blocks(std::size_t count) {
     }
     if (block == 0) block = fresh_blocks(count);
     if (block == 0) {  // what stress modes hold back comes before a refusal
-        const std::size_t cap = std::exchange(limits_.quarantine, 0);
-        work_off();
-        limits_.quarantine = cap;
+        release_quarantine();
         block = find_free_blocks(count);
     }
     if (block == 0 && make_room_now(count * kBlockBytes)) {
@@ -321,6 +317,17 @@ void SpanPool::consolidate() {
     do {
         work_off();
     } while (wait_for_busy(guard));
+}
+
+void SpanPool::drain_quarantine() {
+    const Guard guard(lock_);
+    release_quarantine();
+}
+
+void SpanPool::release_quarantine() {
+    const std::size_t cap = std::exchange(limits_.quarantine, 0);
+    work_off();
+    limits_.quarantine = cap;
 }
 
 void SpanPool::work_off() {

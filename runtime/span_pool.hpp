@@ -75,6 +75,8 @@ public:
     void release_span(Region& region, std::uint32_t page);
     /// Works the whole stack of released regions off. O(spans in it).
     void consolidate();
+    /// What stress modes hold back, so that its use after the end is seen, is released. O(spans in it).
+    void drain_quarantine();
     /// Touches the pages of so many bytes of blocks that were never handed out, as far as the limit allows.
     void prefault(std::size_t bytes);
     /// Returns free blocks to the system until `bytes` more may be committed. False when that is not enough.
@@ -136,6 +138,7 @@ private:
     bool make_room_now(std::size_t bytes);
     std::size_t available_blocks() const;
     void work_off();
+    void release_quarantine();
     bool dissolve_one();
     void push_released(Region& region);
     void unlink_released(Region& region);

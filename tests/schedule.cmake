@@ -1,11 +1,17 @@
-# schedule/*.cpp: a seeded scheduler over the interpreter of the property tests. Its points are in no library but this one.
-get_target_property(library_sources perfloc SOURCES)
-add_library(perfloc_scheduled STATIC ${library_sources})
-target_include_directories(perfloc_scheduled PUBLIC ${PROJECT_SOURCE_DIR}/include
-  PRIVATE ${PROJECT_SOURCE_DIR})
-target_compile_definitions(perfloc_scheduled PUBLIC PERFLOC_SCHEDULE_POINTS)
-target_compile_features(perfloc_scheduled PUBLIC cxx_std_20)
-target_link_libraries(perfloc_scheduled PUBLIC Boost::headers PRIVATE Boost::context fmt::fmt Threads::Threads)
+# schedule/*.cpp: a seeded scheduler over the interpreter of the property tests. Its points are in no library but this one;
+# a library that is instrumented anyway has them itself, and need not be compiled twice.
+if(PERFLOC_SANITIZE OR PERFLOC_COVERAGE)
+  target_compile_definitions(perfloc PUBLIC PERFLOC_SCHEDULE_POINTS)
+  add_library(perfloc_scheduled ALIAS perfloc)
+else()
+  get_target_property(library_sources perfloc SOURCES)
+  add_library(perfloc_scheduled STATIC ${library_sources})
+  target_include_directories(perfloc_scheduled PUBLIC ${PROJECT_SOURCE_DIR}/include
+    PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_definitions(perfloc_scheduled PUBLIC PERFLOC_SCHEDULE_POINTS)
+  target_compile_features(perfloc_scheduled PUBLIC cxx_std_20)
+  target_link_libraries(perfloc_scheduled PUBLIC Boost::headers PRIVATE Boost::context fmt::fmt Threads::Threads)
+endif()
 
 file(GLOB scheduled_sources CONFIGURE_DEPENDS property/*.cpp schedule/*.cpp support/*.cpp)
 list(FILTER scheduled_sources EXCLUDE REGEX "heap_program_test\\.cpp$")

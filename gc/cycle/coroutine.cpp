@@ -3,7 +3,7 @@
 #include "runtime/check.hpp"
 #include "runtime/poison.hpp"
 
-#include <boost/context/fiber.hpp>
+#include <boost/context/detail/fcontext.hpp>
 #include <boost/context/protected_fixedsize_stack.hpp>
 
 #include <cstddef>
@@ -22,6 +22,9 @@
 
 #if PERFLOC_ASAN
 #include <sanitizer/common_interface_defs.h>
+#define PERFLOC_NO_ASAN __attribute__((no_sanitize_address))
+#else
+#define PERFLOC_NO_ASAN
 #endif
 #if PERFLOC_TSAN
 #include <sanitizer/tsan_interface.h>
@@ -61,9 +64,23 @@ void after_switch([[maybe_unused]] Side& to, [[maybe_unused]] Side& from) {
 struct Coroutine::Impl {
     std::function<void()> body;
     Side caller, own;
-    boost::context::fiber inside;   // the body, while it is suspended
-    boost::context::fiber outside;  // who resumed it, while it runs
+    boost::context::protected_fixedsize_stack allocator{kStackBytes};
+    boost::context::stack_context stack = allocator.allocate();
+    boost::context::detail::fcontext_t inside = nullptr;   // the body, while it is suspended
+    boost::context::detail::fcontext_t outside = nullptr;  // who resumed it, while it runs
     bool done = false;
+
+    /// The last switch takes ASan's stack for locals away: no function that it instruments may be below. Which is why this is
+    /// fcontext and not Boost's fiber, whose own frames are there.
+    PERFLOC_NO_ASAN static void enter(boost::context::detail::transfer_t from) {
+        Impl* const impl = static_cast<Impl*>(from.data);
+        impl->outside = from.fctx;
+        after_switch(impl->own, impl->caller);
+        impl->body();
+        impl->done = true;
+        before_switch(impl->own, impl->caller, true);
+        boost::context::detail::jump_fcontext(impl->outside, nullptr);
+    }
 };
 
 Coroutine::Coroutine(std::function<void()> body) : impl_(std::make_unique<Impl>()) {
@@ -71,19 +88,10 @@ Coroutine::Coroutine(std::function<void()> body) : impl_(std::make_unique<Impl>(
 #if PERFLOC_TSAN
     impl_->own.tsan = __tsan_create_fiber(0);
 #endif
-    boost::context::protected_fixedsize_stack allocator(kStackBytes);
-    const boost::context::stack_context stack = allocator.allocate();
+    const boost::context::stack_context& stack = impl_->stack;
     impl_->own.bytes = stack.size;
     impl_->own.bottom = static_cast<const char*>(stack.sp) - stack.size;
-    impl_->inside = boost::context::fiber(std::allocator_arg, boost::context::preallocated(stack.sp, stack.size, stack),
-                                          allocator, [impl = impl_.get()](boost::context::fiber&& outside) {
-                                              after_switch(impl->own, impl->caller);
-                                              impl->outside = std::move(outside);
-                                              impl->body();
-                                              impl->done = true;
-                                              before_switch(impl->own, impl->caller, true);
-                                              return std::move(impl->outside);
-                                          });
+    impl_->inside = boost::context::detail::make_fcontext(stack.sp, stack.size, &Impl::enter);
 }
 
 Coroutine::~Coroutine() {
@@ -91,6 +99,8 @@ Coroutine::~Coroutine() {
 #if PERFLOC_TSAN
     __tsan_destroy_fiber(impl_->own.tsan);
 #endif
+    detail::unpoison(impl_->own.bottom, impl_->own.bytes);  // another mapping may be there next
+    impl_->allocator.deallocate(impl_->stack);
 }
 
 void Coroutine::resume() {
@@ -99,13 +109,13 @@ void Coroutine::resume() {
     impl_->caller.tsan = __tsan_get_current_fiber();
 #endif
     before_switch(impl_->caller, impl_->own, false);
-    impl_->inside = std::move(impl_->inside).resume();
+    impl_->inside = boost::context::detail::jump_fcontext(impl_->inside, impl_.get()).fctx;
     after_switch(impl_->caller, impl_->own);
 }
 
 void Coroutine::suspend() {
     before_switch(impl_->own, impl_->caller, false);
-    impl_->outside = std::move(impl_->outside).resume();
+    impl_->outside = boost::context::detail::jump_fcontext(impl_->outside, nullptr).fctx;
     after_switch(impl_->own, impl_->caller);
 }
 

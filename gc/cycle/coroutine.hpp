@@ -6,7 +6,7 @@
 namespace perfloc::gc {
 
 /// Straight-line code on a stack of its own, which may be suspended in the middle and resumed by any thread (one at a time):
-/// a Boost.Context fiber. Address- and ThreadSanitizer are told of each switch.
+/// a context of Boost.Context. Address- and ThreadSanitizer are told of each switch.
 class Coroutine {
 public:
     explicit Coroutine(std::function<void()> body);

@@ -50,9 +50,9 @@ bool Settler::record(Deadline& deadline) {
         for (; region_ < cycle_.set.size(); ++region_) {
             Region& region = *cycle_.set[region_];
             while (const IncomingSlot* const slot = cursor_.next(region.since)) {
-                void* const target = slot->slot->load(std::memory_order_relaxed);
-                if (target != nullptr && slot_is_live(heap, *slot) && detail::in_set(heap, target)) {
-                    heap.collector->note_slot(*slot, target);
+                if (slot_is_live(heap, *slot)) {
+                    void* const target = slot->slot->load(std::memory_order_relaxed);
+                    if (target != nullptr && detail::in_set(heap, target)) heap.collector->note_slot(*slot, target);
                 }
                 if (deadline.passed()) return false;
             }

@@ -57,8 +57,8 @@ struct Nester {
     int objects = 0;
     Handle<Node>* keep = nullptr;
     ~Nester() {
-        Scope scope{"nested"};
         std::vector<int> log;
+        Scope scope{"nested"};
         make_raw<Mortal>(log, 1);
         *keep = make_raw<Node>();
     }

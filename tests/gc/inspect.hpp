@@ -21,12 +21,7 @@ inline std::size_t recorded(const void* object) { return region(object).incoming
 
 /// Released memory is held back (stress, AddressSanitizer): where a test needs it used again, this gives it up.
 inline void drain_quarantine() {
-    perfloc::Scope scope{"drain"};
-    const std::size_t room = core().pool.limit_bytes() / 2;
-    for (std::size_t used = 0; perfloc::detail::kAsan && used < room; used += 64 * 1024) {
-        perfloc::Scope inner{"drained"};
-        perfloc::make_raw_array<char>(60 * 1024);
-    }
+    if (perfloc::detail::kAsan) core().pool.drain_quarantine();
 }
 
 }  // namespace inspect

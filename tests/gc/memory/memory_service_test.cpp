@@ -318,6 +318,7 @@ TEST_CASE("a system that refuses to back or take back memory leaves the heap usa
             // Where the call alone is refused its work is done by hand, where memory is nothing is.
             if ((stats.prefaulted_bytes() != 0) != (refusal != ENOMEM)) return 1;
         }
+        inspect::drain_quarantine();
         const std::size_t committed = stats.committed_bytes();
         served.pass(3s, 10ms);
         if (stats.committed_bytes() != committed) return 2;  // still there, and counted
