@@ -1,6 +1,5 @@
 #include "runtime/span_pool.hpp"
 
-#include "runtime/event_bus.hpp"
 #include "runtime/page_runs.hpp"
 #include "runtime/poison.hpp"
 

@@ -239,13 +239,15 @@ void Compactor::settle_accounts(Region& region) {
         }
         span.condemned = false;
         span.destination = 0;
-        if (page != region.current_span && page != region.pinned_span) region.filled_bytes += span.top_bytes;
+        if (page != region.current_span && page != region.pinned_span) {
+            region.filled_bytes += counted_bytes(heap_, page, span);
+        }
         has_first = has_first || page == region.first_span;
     });
     // law [stale]: a span with a live map takes no new objects, since they would have no mark.
     const auto close = [&](std::uint32_t& page, char*& cursor, char*& limit) {
         if (page == 0 || !heap_.pages.span(page).live_map) return;
-        region.filled_bytes += heap_.pages.span(page).top_bytes;
+        region.filled_bytes += counted_bytes(heap_, page, heap_.pages.span(page));
         heap_.pages.span(page).bumped = false;
         page = 0;
         cursor = limit = nullptr;

@@ -2,6 +2,7 @@
 
 #include "gc/forward.hpp"
 #include "gc/roots.hpp"
+#include "gc/sweep/live_map.hpp"
 #include "runtime/condemned.hpp"
 #include "runtime/remember.hpp"
 #include "runtime/scope_tree.hpp"
@@ -140,7 +141,7 @@ bool Follow::free_open(Region& region, Deadline& deadline) {
         while (!list->empty()) {
             const std::uint32_t page = heap.pages.pop(*list);
             const Span& span = heap.pages.span(page);
-            region.filled_bytes -= std::min(region.filled_bytes, span.top_bytes);
+            region.filled_bytes -= counted_bytes(heap, page, span);
             if (shell_ == nullptr) shell_ = heap.regions.create(detail::RegionTable::kOwnLineage, nullptr);
             if (shell_ == nullptr) {
                 heap.pool.release_span(region, page);

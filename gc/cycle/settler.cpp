@@ -137,8 +137,7 @@ void Settler::adopt(Region& region, std::uint32_t page) {
         destination.filled_bytes += span.live_bytes;
         if (heap.regions.record(region).published != 0) heap.regions.record(destination).published = 1;  // P5
     } else {
-        region.filled_bytes -=
-            std::min(region.filled_bytes, span.top_bytes - std::min(span.top_bytes, span.live_bytes));
+        region.filled_bytes -= counted_bytes(heap, page, span) - span.live_bytes;
     }
     unstamped_ = 0;
     keep_live_map(heap, cycle_.marks, page, span);

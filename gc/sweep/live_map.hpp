@@ -21,4 +21,12 @@ inline bool live_word(HeapCore& heap, const Span& span, const void* address) {
     return !span.live_map || marked_word(MarkBitmap(heap.memory, detail::Area::live), heap.pages, address);
 }
 
+/// What the span counts for in Region::filled_bytes: what was alive in it when it was last settled, or all that was made in
+/// it. O(words in its live map) / 64.
+inline std::uint64_t counted_bytes(HeapCore& heap, std::uint32_t page, const Span& span) {
+    if (!span.live_map) return span.top_bytes;
+    const MarkBitmap live(heap.memory, detail::Area::live);
+    return live.count_words(heap.pages.address_of(page), std::size_t{span.pages} * detail::kPageBytes) * kWordBytes;
+}
+
 }  // namespace perfloc::gc

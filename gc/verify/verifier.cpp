@@ -1,6 +1,7 @@
 #include "gc/verify/verifier.hpp"
 
 #include "gc/mark/marked_objects.hpp"
+#include "gc/sweep/live_map.hpp"
 #include "gc/sweep/sweep.hpp"
 #include "runtime/bump.hpp"
 
@@ -77,8 +78,21 @@ void Verifier::find_objects(Region& region) {
     region.since.for_each(note);
 }
 
+/// What a scope's report says was in it is what its spans hold. Of regions that no collection is in the middle of.
+void Verifier::check_bytes(const Region& region) {
+    if (heap_.regions.state(region) != detail::RegionState::open || heap_.collection.active()) return;
+    std::uint64_t counted = 0;
+    for_each_span(heap_, region, [&](std::uint32_t page, const Span& span) {
+        if (page != region.current_span && page != region.pinned_span) counted += counted_bytes(heap_, page, span);
+    });
+    if (counted == region.filled_bytes) return;
+    violation(fmt::format("region \"{}\" counts {} bytes in spans that hold {}", detail::LabelTable::name(region.label),
+                          region.filled_bytes, counted));
+}
+
 void Verifier::check_region(Region& region) {
     const MarkBitmap marks(heap_.memory, detail::Area::live);
+    check_bytes(region);
     if (region.incoming.size() != 0 && (region.attention & detail::kIncoming) == 0) {
         violation(fmt::format("law [remset]: region \"{}\" has incoming slots that its end would not look at",
                               detail::LabelTable::name(region.label)));

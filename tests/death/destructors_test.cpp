@@ -34,12 +34,10 @@ private:
     perfloc::GlobalHandle<Revenant>* global_;
 };
 
-/// What a scope that made a Revenant comes to.
-template <class Make>
-death::Child run_in_scope(perfloc::Collector collector, Make make) {
+/// What a scope that made a Revenant comes to. `collect` sees to it that it dies.
+template <class Make, class Collect>
+death::Child run_in_scope(const perfloc::Options& options, Make make, Collect collect) {
     return death::run([&] {
-        perfloc::Options options = death::small_heap();
-        options.collector = collector;
         Heap heap(options);
         Mutator me(heap);
         const Handle<Grave> grave = perfloc::make<Grave>();
@@ -49,29 +47,28 @@ death::Child run_in_scope(perfloc::Collector collector, Make make) {
             Scope s("dying");
             make(grave, handle, global);
         }
-        if (collector == perfloc::Collector::full) heap.collect_full();
+        collect(heap, me);
         ::_exit(7);  // neither handle is to be looked at
+    });
+}
+
+template <class Make>
+death::Child run_in_scope(perfloc::Collector collector, Make make) {
+    perfloc::Options options = death::small_heap();
+    options.collector = collector;
+    return run_in_scope(options, make, [&](Heap& heap, Mutator&) {
+        if (collector == perfloc::Collector::full) heap.collect_full();
     });
 }
 
 /// The same where the scope is collected beside the program.
 template <class Make>
 death::Child run_beside(Make make) {
-    return death::run([&] {
-        perfloc::Options options = death::small_heap();
-        options.pauses.max = std::chrono::nanoseconds(1);
-        options.collector_thread = false;
-        Heap heap(options);
-        Mutator me(heap);
-        const Handle<Grave> grave = perfloc::make<Grave>();
-        Handle<Revenant> handle;
-        perfloc::GlobalHandle<Revenant> global;
-        {
-            Scope s("dying");
-            make(grave, handle, global);
-        }
+    perfloc::Options options = death::small_heap();
+    options.pauses.max = std::chrono::nanoseconds(1);
+    options.collector_thread = false;
+    return run_in_scope(options, make, [](Heap&, Mutator& me) {
         me.collect_until(std::chrono::steady_clock::now() + std::chrono::minutes(1));
-        ::_exit(7);
     });
 }
 

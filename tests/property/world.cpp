@@ -1,6 +1,7 @@
 #include "world.hpp"
 
 #include "comparison.hpp"
+#include "runtime/condemned.hpp"
 
 #include <fmt/format.h>
 
@@ -82,6 +83,7 @@ void World::before_end(ScopeNumber scope, bool detached, bool kept) {
     }
     start(kept || !listens() ? Activity::keep : Activity::scope_end);
     ending_ = scope;
+    cycle_before_ = core_ != nullptr ? core_->collection.cycle : 0;
     if (collecting() && collected_while_open()) collected_open_.insert(scope);
     outside_ = model.reachable_from_outside(scope, roots.strong());
 }
@@ -282,7 +284,10 @@ void World::destroyed(const Object& object) noexcept {
             fail(fmt::format("node {} is destroyed by the end of another scope than its own", id));
         }
     }
-    if (activity_ == Activity::keep && node.home == ending_) {
+    // Unless a collection that had begun before was looking at it while the scope was open.
+    const bool looked_at = collecting() && detail::in_set(*core_, &object) &&
+                           (core_->collection.cycle == cycle_before_ || node.born != ending_);
+    if (activity_ == Activity::keep && node.home == ending_ && !looked_at) {
         fail(fmt::format("node {} is destroyed by the end of a scope that is kept", id));
     }
     if (reachable_[id]) fail(fmt::format("node {} is destroyed and was still held", id));

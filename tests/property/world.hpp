@@ -113,6 +113,7 @@ private:
     detail::HeapCore* core_ = nullptr;
     detail::CollectionCounts counted_;
     std::uint64_t counted_cycles_ = 0;
+    std::uint32_t cycle_before_ = 0;  ///< the last collection that had begun before the end of a scope
     std::uint64_t polls_ = 1;
     int no_pauses_ = 0;
 };

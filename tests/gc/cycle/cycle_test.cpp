@@ -2,8 +2,10 @@
 #include "tests/support/catch.hpp"
 
 #include <perfloc/perfloc.hpp>
+#include <perfloc/testing.hpp>
 
 #include <chrono>
+#include <optional>
 #include <vector>
 
 // Collections beside the program, in a fiber, so that each step is the test's. The budget is so small that every scope is
@@ -28,6 +30,15 @@ perfloc::Options beside() {
             .collector_thread = false};
 }
 
+/// Its destructor holds it for a while.
+struct Mourner {
+    int* dead = nullptr;
+    ~Mourner() {
+        const Handle<Mourner> held = this;
+        ++*dead;
+    }
+};
+
 /// `n` links, the newest first.
 Link* chain(std::size_t n) {
     Link* first = nullptr;
@@ -40,6 +51,9 @@ std::size_t length(const Link* link) {
     for (; link != nullptr; link = link->next) ++n;
     return n;
 }
+
+/// What the next collection is to keep of the regions that wait.
+std::size_t waiting_shades() { return inspect::core().collection.waiting_shades.size(); }
 
 void settle(perfloc::Mutator& me) { REQUIRE(me.collect_until(std::chrono::steady_clock::now() + 60s)); }
 
@@ -118,5 +132,76 @@ TEST_CASE("a scope that stays open is collected on demand, and new objects are n
     CHECK(heap.stats().used_bytes() < before / 2);
     CHECK(length(kept.get()) == 1'000);
     CHECK(length(born.get()) == 1'000);
+    CHECK(heap.verify().ok());
+}
+
+TEST_CASE("a handle that a destructor makes to what dies does not keep it for the next collection") {
+    perfloc::Heap heap(beside());
+    perfloc::Mutator me(heap);
+    Handle<Link> kept;
+    int mourned = 0;
+    {
+        perfloc::Scope scope{"mourned"};
+        kept = chain(5'000);
+        perfloc::make_raw_with<Mourner>([&] { return Mourner{&mourned}; });
+    }
+    REQUIRE(perfloc::testing::run_to(heap, "destroy"));
+    {
+        perfloc::Scope scope{"waiting"};
+        kept = chain(5'000);
+    }
+    REQUIRE(inspect::core().collection.waiting == 1);
+    while (perfloc::testing::phase(heap) == "destroy") REQUIRE(perfloc::testing::slice(heap));
+    CHECK(mourned == 1);
+    CHECK(waiting_shades() == 0);
+    settle(me);
+    CHECK(length(kept.get()) == 5'000);
+    CHECK(heap.verify().ok());
+}
+
+TEST_CASE("a recorded slot in a span that goes does not keep its target for the next collection") {
+    perfloc::Heap heap(beside());
+    perfloc::Mutator me(heap);
+    perfloc::Scope outer{"outer"};
+    Link* const dead_slots = chain(20'000);
+    std::optional<perfloc::Scope> inner;
+    inner.emplace(perfloc::Label("inner"));
+    const Handle<Link> kept = perfloc::make<Link>();  // holds the span, so that it is adopted
+    for (Link* link = dead_slots; link != nullptr; link = link->next) link->other = perfloc::make_raw<Link>();
+    outer.trim();
+    perfloc::poll();
+    REQUIRE(perfloc::testing::run_to(heap, "settle"));
+    inner.reset();
+    REQUIRE(inspect::core().collection.waiting == 1);
+    while (perfloc::testing::phase(heap) != "idle") REQUIRE(perfloc::testing::slice(heap));
+    CHECK(waiting_shades() == 0);
+    settle(me);
+    CHECK(kept.get() != nullptr);
+    CHECK(heap.verify().ok());
+}
+
+TEST_CASE("a scope that was collected while it was open still knows what is in it") {
+    perfloc::Options options = beside();
+    options.pauses = {.max = 1s};
+    perfloc::Heap heap(options);
+    perfloc::Mutator me(heap);
+    const Handle<Link> outer = perfloc::make<Link>();
+    perfloc::Scope scope{"open"};
+    Link* first = nullptr;
+    for (int i = 0; i < 500; ++i) {
+        perfloc::make_raw<Link>();
+        first = perfloc::make_raw<Link>(first);
+    }
+    const Handle<Link> kept = first;  // holds its span, so that it is adopted with what is dead in it
+    outer->next = kept.get();
+    for (int i = 0; i < 3; ++i) {
+        scope.trim();
+        perfloc::poll();
+        settle(me);
+    }
+    REQUIRE(inspect::span(kept.get()).live_map);
+    const perfloc::ScopeReport report = scope.end();
+    CHECK(report.promoted_bytes >= 500 * sizeof(Link));
+    CHECK(report.allocated_bytes == report.promoted_bytes + report.released_bytes);
     CHECK(heap.verify().ok());
 }
