@@ -7,6 +7,7 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <map>
@@ -36,6 +37,7 @@ namespace {
 
 constexpr std::uint64_t kSeed = 20240607;
 constexpr int kProgramsARound = 50;
+constexpr std::chrono::seconds kShrinking{60};
 
 bool from_environment(const char* name) { return std::getenv(name) != nullptr; }
 
@@ -52,13 +54,19 @@ void round(const Setting& setting, std::uint64_t seed, Census& census) {
     params.seed = seed;
     params.maxSuccess = kProgramsARound;
     std::string first;  // of a collector thread: what fails once may not fail again while it is shrunk
+    std::chrono::steady_clock::time_point shrunk_until;
     const auto property = [&] {
+        if (!first.empty() && std::chrono::steady_clock::now() > shrunk_until) return;  // small enough
         const auto ops = *rc::gen::scale(4.0, rc::gen::arbitrary<std::vector<Op>>());
         const Program program{setting, ops};
         const std::string failure = run_reported(program, census);
         if (failure.empty()) return;
         const std::string report = fmt::format("{}\nPERFLOC_REPLAY=\"{}\"", failure, program.text());
-        if (first.empty()) first = report;
+        if (first.empty()) {
+            first = report;
+            shrunk_until = std::chrono::steady_clock::now() + kShrinking;
+            std::cerr << "failed, and is being shrunk: " << report << std::endl;
+        }
         RC_FAIL(report);
     };
     const rc::detail::TestMetadata metadata{"heap programs", Program{setting, {}}.text()};

@@ -26,11 +26,11 @@ Model::Set Model::closure(std::vector<Id> pending) const {
 
 Model::Set Model::reachable(const std::vector<Id>& roots) const { return closure(roots); }
 
-Model::Set Model::reachable_from_outside(ScopeNumber scope, const std::vector<Id>& roots) const {
+Model::Set Model::reachable_from_outside(ScopeNumber scope, const std::vector<Id>& roots, bool destroyed) const {
     std::vector<Id> pending = roots;
     for (Id id = 1; id < count(); ++id) {
         const Node& node = nodes_[id];
-        if (node.home != scope && !node.destroyed && !node.dead) pending.push_back(id);
+        if (node.home != scope && (destroyed || !node.destroyed) && !node.dead) pending.push_back(id);
     }
     return closure(std::move(pending));
 }

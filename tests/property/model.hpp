@@ -43,9 +43,9 @@ public:
 
     /// All that is reachable from these.
     Set reachable(const std::vector<Id>& roots) const;
-    /// What must survive the end of a scope: all that is reachable from these, and from any object that lives elsewhere
-    /// and may exist, be it garbage.
-    Set reachable_from_outside(ScopeNumber scope, const std::vector<Id>& roots) const;
+    /// What may survive the end of a scope: all that is reachable from these, and from any object that lives elsewhere
+    /// and may exist, be it garbage; or, where the caller says so, even destroyed.
+    Set reachable_from_outside(ScopeNumber scope, const std::vector<Id>& roots, bool destroyed) const;
     /// The living of an ended scope now live elsewhere; `poll` is the last one so far.
     void move_out(ScopeNumber scope, std::uint64_t poll);
     /// It was found alive, or the collector may have been led to think so: with all that it reaches, it is not doomed.

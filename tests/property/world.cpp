@@ -85,7 +85,8 @@ void World::before_end(ScopeNumber scope, bool detached, bool kept) {
     ending_ = scope;
     cycle_before_ = core_ != nullptr ? core_->collection.cycle : 0;
     if (collecting() && collected_while_open()) collected_open_.insert(scope);
-    outside_ = model.reachable_from_outside(scope, roots.strong());
+    // While a collection goes on, another destructor may still read what one has been called for.
+    outside_ = model.reachable_from_outside(scope, roots.strong(), collecting());
 }
 
 /// A collection beside the program looks at open scopes.
@@ -147,7 +148,7 @@ void World::doom(const Model::Set& survivors) {
 void World::check_gone() {
     for (Id id = 1; id < model.count(); ++id) {
         Node& node = model[id];
-        if (!node.doomed || node.dead) continue;
+        if ((!node.doomed && !node.destroyed) || node.dead) continue;
         if (has_destructor(node.kind) && node.finished != 0 && !node.destroyed) {
             fail(fmt::format("{} {} is garbage and was not destroyed", name_of(node.kind), id));
         }
