@@ -75,11 +75,9 @@ void Engine::begin_waiting(bool in_poll) {
     waiting_ = std::move(rest);
     heap_.collection.waiting = static_cast<std::uint32_t>(waiting_.size());
     cycle_.pressure = false;
-    if (!cycle_.set.empty()) {
-        begin(CollectionReason::scope_end);
-    } else {
-        set_mode(BarrierMode::idle);
-    }
+    if (!cycle_.set.empty()) return begin(CollectionReason::scope_end);
+    take_shades();
+    set_mode(BarrierMode::idle);
 }
 
 /// The end of a scope with keep() that had to wait. Not past an enclosing one that waits too: what refers to that one's
@@ -136,14 +134,18 @@ void Engine::begin(CollectionReason reason) {
     set_mode(BarrierMode::gathering);
 }
 
-/// Protocol P1: what was shaded for those of the set while they waited.
+/// Protocol P1: what was shaded for those of the set while they waited. A scope that was merged waits for nothing, and a full
+/// collection may find dead what was shaded for it.
 void Engine::take_shades() {
     detail::CollectionState& collection = heap_.collection;
-    if (waiting_.empty()) return collection.shades.splice(collection.waiting_shades);
     detail::ChunkList<void*> all = std::exchange(collection.waiting_shades, {});
     while (!all.empty()) {
         void* const object = all.pop(heap_.chunks);
-        (detail::in_set(heap_, object) ? collection.shades : collection.waiting_shades).push(heap_.chunks, object);
+        if (detail::in_set(heap_, object)) {
+            collection.shades.push(heap_.chunks, object);
+        } else if (detail::is_waiting(heap_, object)) {
+            collection.waiting_shades.push(heap_.chunks, object);
+        }
     }
 }
 

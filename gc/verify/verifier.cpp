@@ -29,6 +29,7 @@ Verifier::Verifier(HeapCore& heap) : heap_(heap), objects_(heap) {}
 VerifyReport Verifier::run() {
     for (Region* const region : objects_.regions()) find_objects(*region);
     for (Region* const region : objects_.regions()) check_region(*region);
+    check_shades();
     return std::move(report_);
 }
 
@@ -88,6 +89,18 @@ void Verifier::check_bytes(const Region& region) {
     if (counted == region.filled_bytes) return;
     violation(fmt::format("region \"{}\" counts {} bytes in spans that hold {}", detail::LabelTable::name(region.label),
                           region.filled_bytes, counted));
+}
+
+/// What the next collection is to keep exists, and is given up with what waits for it.
+void Verifier::check_shades() {
+    const detail::CollectionState& collection = heap_.collection;
+    if (collection.waiting == 0 && !collection.active() && !collection.waiting_shades.empty()) {
+        violation("protocol P1: objects are shaded for a collection that will not come");
+    }
+    collection.waiting_shades.for_each([&](void* object) {
+        if (objects_.is_object(object)) return;
+        violation(fmt::format("protocol P1: {} is shaded for the next collection and is no live object", object));
+    });
 }
 
 void Verifier::check_region(Region& region) {

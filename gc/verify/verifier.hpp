@@ -36,6 +36,7 @@ private:
 
     void find_objects(Region& region);
     void check_bytes(const Region& region);
+    void check_shades();
     void check_region(Region& region);
     void check_object(Region& region, void* object, std::uint64_t header);
     void check_reference(Region& region, const Where& parent, std::size_t offset, std::atomic<void*>& slot);

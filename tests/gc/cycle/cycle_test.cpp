@@ -180,6 +180,28 @@ TEST_CASE("a recorded slot in a span that goes does not keep its target for the 
     CHECK(heap.verify().ok());
 }
 
+TEST_CASE("what was shaded for a scope that is merged in the end is forgotten with it") {
+    perfloc::Heap heap(beside());
+    perfloc::Mutator me(heap);
+    perfloc::Scope outer{"outer"};
+    std::optional<perfloc::Scope> inner;
+    inner.emplace(perfloc::Label("inner"));
+    chain(20'000);
+    outer.trim();
+    perfloc::poll();
+    REQUIRE(inspect::core().collection.active());
+    Link* const garbage = perfloc::make_raw_in<Link>(outer);
+    garbage->next = perfloc::make_raw<Link>();
+    inner->keep();
+    inner.reset();
+    REQUIRE(inspect::core().collection.waiting == 1);  // its end, and what garbage->next refers to
+    heap.collect_full();
+    CHECK(waiting_shades() == 0);
+    const perfloc::VerifyReport verdict = heap.verify();
+    INFO((verdict.ok() ? "" : verdict.violations.front()));
+    CHECK(verdict.ok());
+}
+
 TEST_CASE("a scope that was collected while it was open still knows what is in it") {
     perfloc::Options options = beside();
     options.pauses = {.max = 1s};
