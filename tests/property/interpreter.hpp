@@ -66,6 +66,7 @@ private:
     bool local_handles(const Op& op);
     bool weak_handles(const Op& op);
     bool global_handles(const Op& op);
+    bool change_global_handles(const Op& op);
     bool pins(const Op& op);
 
     // Scopes and the mutator.

@@ -26,6 +26,12 @@ std::vector<Id> Roots::strong() const {
     return ids;
 }
 
+std::vector<Id> Roots::held_globally() const {
+    std::vector<Id> ids;
+    for (const auto& slot : globals) ids.push_back(slot.id);
+    return ids;
+}
+
 std::vector<Id> Roots::valid() const {
     std::vector<Id> ids = strong();
     add_ids(ids, raws);

@@ -60,6 +60,8 @@ struct Roots {
 
     /// What keeps its object alive.
     std::vector<Id> strong() const;
+    /// What each global handle holds.
+    std::vector<Id> held_globally() const;
     /// Those, and what may be looked at all the same.
     std::vector<Id> valid() const;
 

@@ -258,6 +258,13 @@ bool Interpreter::weak_handles(const Op& op) {
 }
 
 bool Interpreter::global_handles(const Op& op) {
+    const std::vector<Id> before = world_.roots.held_globally();
+    const bool done = change_global_handles(op);
+    world_.note_dropped(before);
+    return done;
+}
+
+bool Interpreter::change_global_handles(const Op& op) {
     auto& globals = world_.roots.globals;
     auto& weak = world_.roots.weak_globals;
     auto& strong_at_a = globals[op.a % globals.size()];

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <string>
 
 namespace perfloc::property {
 
@@ -86,7 +87,9 @@ void World::before_end(ScopeNumber scope, bool detached, bool kept) {
     cycle_before_ = core_ != nullptr ? core_->collection.cycle : 0;
     if (collecting() && collected_while_open()) collected_open_.insert(scope);
     // While a collection goes on, another destructor may still read what one has been called for.
-    outside_ = model.reachable_from_outside(scope, roots.strong(), collecting());
+    std::vector<Id> held = roots.strong();
+    held.insert(held.end(), ghosts_.begin(), ghosts_.end());
+    outside_ = model.reachable_from_outside(scope, held, collecting());
 }
 
 /// A collection beside the program looks at open scopes.
@@ -144,13 +147,29 @@ void World::doom(const Model::Set& survivors) {
     }
 }
 
+/// Who might have kept it, for a report.
+std::string World::referrers_of(Id id) const {
+    std::string text;
+    for (Id other = 1; other < model.count(); ++other) {
+        const Node& node = model[other];
+        if (std::find(node.edges.begin(), node.edges.end(), id) == node.edges.end()) continue;
+        text += fmt::format("; {} {} of scope {} refers to it, {}", name_of(node.kind), other, node.born,
+                            node.dead        ? "dead"
+                            : node.destroyed ? "destroyed"
+                            : node.doomed    ? "doomed"
+                                             : "alive or garbage");
+    }
+    return text;
+}
+
 /// All that has ended is settled: what was doomed is destroyed and seen no more.
 void World::check_gone() {
     for (Id id = 1; id < model.count(); ++id) {
         Node& node = model[id];
         if ((!node.doomed && !node.destroyed) || node.dead) continue;
         if (has_destructor(node.kind) && node.finished != 0 && !node.destroyed) {
-            fail(fmt::format("{} {} is garbage and was not destroyed", name_of(node.kind), id));
+            fail(fmt::format("{} {}, of scope {}, is garbage and was not destroyed{}", name_of(node.kind), id,
+                             node.born, referrers_of(id)));
         }
         node.dead = true;
     }
@@ -171,8 +190,17 @@ void World::note_counts() {
 
 bool World::collecting() const { return core_ != nullptr && core_->collection.active(); }
 
+void World::note_dropped(const std::vector<Id>& before) {
+    if (!collecting()) return;
+    const std::vector<Id> now = roots.held_globally();
+    for (std::size_t i = 0; i < before.size(); ++i) {
+        if (before[i] != now[i] && before[i] != 0) ghosts_.push_back(before[i]);
+    }
+}
+
 void World::reset_raws() {
     roots.reset_raws();
+    ghosts_.clear();
     ++polls_;
 }
 

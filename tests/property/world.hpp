@@ -57,6 +57,9 @@ public:
     bool collecting() const;
     /// Something was done to a weak handle that may keep its object alive.
     void touch_weak(Id id) { model.spare(id); }
+    /// Of global handles that held these, some may have been dropped: what a collection may not have walked yet stays a root
+    /// until the next poll (protocol P9).
+    void note_dropped(const std::vector<Id>& before);
     /// A NoPause begins or ends.
     void forbid_pauses(int by) { no_pauses_ += by; }
 
@@ -92,6 +95,7 @@ private:
     void check_order(const Node& node, Id id);
     void doom(const Model::Set& survivors);
     void check_gone();
+    std::string referrers_of(Id id) const;
     void note_counts();
     bool collected_while_open() const;
     void count_ending(bool unwound);
@@ -106,6 +110,7 @@ private:
     ScopeNumber ending_ = kElsewhere;
     Figures before_;
     Model::Set reachable_;                              ///< when the activity started
+    std::vector<Id> ghosts_;                            ///< dropped global handles that are roots until the next poll
     Model::Set outside_;                                ///< ... from outside the ending scope
     std::map<ScopeNumber, std::uint64_t> newest_left_;  ///< of a scope's doomed: none that is newer is to be destroyed
     std::set<ScopeNumber>
