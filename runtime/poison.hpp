@@ -1,17 +1,8 @@
 #pragma once
 
-#include <cstddef>
+#include "runtime/sanitizers.hpp"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define PERFLOC_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PERFLOC_ASAN 1
-#endif
-#endif
-#ifndef PERFLOC_ASAN
-#define PERFLOC_ASAN 0
-#endif
+#include <cstddef>
 
 #if PERFLOC_ASAN
 #include <sanitizer/asan_interface.h>
@@ -19,8 +10,6 @@
 
 /// Tells AddressSanitizer which bytes of the heap may be touched.
 namespace perfloc::detail {
-
-inline constexpr bool kAsan = PERFLOC_ASAN != 0;
 
 inline void poison([[maybe_unused]] const void* start, [[maybe_unused]] std::size_t bytes) {
 #if PERFLOC_ASAN

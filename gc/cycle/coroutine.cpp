@@ -9,17 +9,6 @@
 #include <cstddef>
 #include <utility>
 
-#if defined(__SANITIZE_THREAD__)
-#define PERFLOC_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define PERFLOC_TSAN 1
-#endif
-#endif
-#ifndef PERFLOC_TSAN
-#define PERFLOC_TSAN 0
-#endif
-
 #if PERFLOC_ASAN
 #include <sanitizer/common_interface_defs.h>
 #define PERFLOC_NO_ASAN __attribute__((no_sanitize_address))

@@ -200,7 +200,7 @@ void World::note_dropped(const std::vector<Id>& before) {
 
 void World::reset_raws() {
     roots.reset_raws();
-    ghosts_.clear();
+    if (no_pauses_ == 0) ghosts_.clear();
     ++polls_;
 }
 

@@ -4,6 +4,7 @@
 #include "death/child.hpp"
 #include "gc/inspect.hpp"
 #include "gc/memory/memory_service.hpp"
+#include "runtime/sanitizers.hpp"
 #include "support/resident.hpp"
 
 #include <perfloc/perfloc.hpp>
@@ -30,12 +31,6 @@ using detail::kBlockBytes;
 using gc::MemoryService;
 
 namespace {
-
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true;  // shadow memory has page faults and pages of its own
-#else
-constexpr bool kSanitized = false;
-#endif
 
 /// Fills arrays of 16 KiB, every page of them.
 void fill(std::size_t bytes) {
@@ -124,7 +119,7 @@ TEST_CASE("what a scope of 512 MiB used goes back to the system once it has been
     served.pass(1s);
     CHECK(stats.committed_bytes() <= 16_MiB);
     CHECK(stats.system_calls().give_back >= committed / 8_MiB - 2);
-    if (!kSanitized) {
+    if (!detail::kSanitized) {  // shadow memory has pages and page faults of its own
         CHECK(support::resident_bytes() < resident - 400_MiB);
         CHECK(support::resident_bytes() < before + 100_MiB);
     }
@@ -296,7 +291,7 @@ TEST_CASE("a growing heap whose service runs beside it has few page faults of it
     grow(128_MiB);
     const std::uint64_t faults = support::minor_faults() - before;
     CHECK(heap.stats().prefaulted_bytes() > 100_MiB);
-    if (!kSanitized) CHECK(faults < 128_MiB / 4096 / 10);
+    if (!detail::kSanitized) CHECK(faults < 128_MiB / 4096 / 10);
     CHECK(heap.verify().ok());
 }
 
@@ -349,7 +344,7 @@ TEST_CASE("scopes begin and end while the service works") {
             return random % below;
         };
         std::deque<DetachedScope> detached;
-        for (int i = 0; i < (kSanitized ? 1000 : 3000); ++i) {
+        for (int i = 0; i < (detail::kSanitized ? 1000 : 3000); ++i) {
             Scope scope{"stressed"};
             switch (next(6)) {
                 case 0:
