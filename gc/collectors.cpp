@@ -176,9 +176,13 @@ private:
         }
         begin_what_is_due();
         if (engine_.active()) {
-            if (kWatchStack) stack_.before();
+            const bool may_move = !(is_collectors(engine_.phase()) && engine_.has_thread());
+            if (kWatchStack && may_move) stack_.before();
             paced_slice(true);
-            stack_.after();
+            if (kWatchStack && may_move) {
+                const auto held = engine_.driver().hold();  // the slice may have woken the thread
+                stack_.after();
+            }
         }
         verify_if_asked("at a safepoint");
         return true;
