@@ -5,9 +5,6 @@ include(Catch)
 file(GLOB support_sources CONFIGURE_DEPENDS support/*.cpp)
 add_library(perfloc_test_support OBJECT ${support_sources})
 target_link_libraries(perfloc_test_support PUBLIC perfloc_test_base Catch2::Catch2)
-# What nearly every test includes, parsed once.
-target_precompile_headers(perfloc_test_support PRIVATE support/catch.hpp <perfloc/perfloc.hpp> <string> <vector>)
-set_source_files_properties(support/main.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON)  # it makes Catch2's own code
 
 # A name that matches no test case must not pass as success; version 3 sees to that itself.
 set(catch_arguments "")
@@ -31,7 +28,6 @@ function(perfloc_catch_tests program)
   endif()
   add_executable(${program} ${sources})
   target_link_libraries(${program} PRIVATE perfloc_test_support rapidcheck)
-  target_precompile_headers(${program} REUSE_FROM perfloc_test_support)
   # A program that cannot start would list no test cases: this test fails then.
   add_test(NAME "${program} starts" COMMAND ${program} --help)
   catch_discover_tests(${program} EXTRA_ARGS ${catch_arguments} PROPERTIES TIMEOUT 900)
@@ -42,3 +38,9 @@ perfloc_catch_tests(perfloc_property_tests property)
 target_link_libraries(perfloc_property_tests PRIVATE perfloc_interpreter)
 perfloc_catch_tests(perfloc_death_tests death)
 perfloc_catch_tests(perfloc_stress_tests stress)
+
+# What nearly every test includes, parsed once.
+target_precompile_headers(perfloc_tests PRIVATE support/catch.hpp <perfloc/perfloc.hpp> <string> <vector>)
+foreach(program perfloc_property_tests perfloc_death_tests perfloc_stress_tests)
+  target_precompile_headers(${program} REUSE_FROM perfloc_tests)
+endforeach()
