@@ -131,7 +131,7 @@ public:
         heap_.safepoint_due = false;
         look_for_undeclared_references();
         if (due || heap_.stress.move) {
-            if (kWatchStack || heap_.stress.move) stack_.before();
+            if (kWatchStack || heap_.stress.move) watch_stack();
             collect(due ? why_due() : CollectionReason::on_demand);
             stack_.after();
             return true;
@@ -169,7 +169,7 @@ private:
         look_for_undeclared_references();
         engine_.poll();
         if (near_limit()) {
-            if (kWatchStack) stack_.before();
+            if (kWatchStack) watch_stack();
             collect(CollectionReason::soft_limit);
             stack_.after();
             return true;
@@ -177,7 +177,7 @@ private:
         begin_what_is_due();
         if (engine_.active()) {
             const bool may_move = !(is_collectors(engine_.phase()) && engine_.has_thread());
-            if (kWatchStack && may_move) stack_.before();
+            if (kWatchStack && may_move) watch_stack();
             paced_slice(true);
             if (kWatchStack && may_move) {
                 const auto held = engine_.driver().hold();  // the slice may have woken the thread
@@ -186,6 +186,11 @@ private:
         }
         verify_if_asked("at a safepoint");
         return true;
+    }
+
+    void watch_stack() {
+        const auto held = engine_.driver().hold();
+        stack_.before();
     }
 
     /// So little is left that the program would be refused memory before a collection beside it ends.

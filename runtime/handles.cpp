@@ -116,23 +116,32 @@ void unlink_global(HandleNode& node) noexcept {
     node = {};
 }
 
-void* read_global(const HandleNode& node) noexcept {
-    if (node.owner == nullptr) return nullptr;
-    HeapCore& heap = heap_of_global(node);
-    const std::lock_guard guard(heap.global_handles);
-    if (node.object == nullptr || hot.watch == 0 || hot.mutator->heap != &heap) return node.object;
-    return read_weak_slow(node);
-}
+namespace {
 
-void* read_weak_slow(const HandleNode& node) noexcept {
-    void* const object = node.object;
-    if (object == nullptr) return nullptr;
-    HeapCore& heap = *hot.mutator->heap;
-    // Protocol P12: once marking has ended, an object that is not marked is dead.
+/// Protocol P12: once marking has ended, an object that is not marked is dead; before, what is read is shaded.
+void* followed(HeapCore& heap, void* object) {
     schedule_point();
     if (heap.collection.mode == BarrierMode::settling && heap.collector->dying(object)) return nullptr;
     if (heap.collection.active()) shade(heap, object);
     return object;
+}
+
+}  // namespace
+
+void* read_global(const HandleNode& node) noexcept {
+    if (node.owner == nullptr) return nullptr;
+    HeapCore& heap = heap_of_global(node);
+    void* object = nullptr;
+    {
+        const std::lock_guard guard(heap.global_handles);
+        object = node.object;
+    }
+    if (object == nullptr || hot.watch == 0 || hot.mutator->heap != &heap) return object;
+    return followed(heap, object);
+}
+
+void* read_weak_slow(const HandleNode& node) noexcept {
+    return node.object == nullptr ? nullptr : followed(*hot.mutator->heap, node.object);
 }
 
 void pin_object(void* object) noexcept { add_pins(object, 1); }
