@@ -79,12 +79,14 @@ void link_weak(HandleNode& node, void* object) noexcept {
 void link_global(HandleNode& node, void* object, bool weak) noexcept {
     Region& region = region_for(object, weak ? "a GlobalWeakHandle" : "a GlobalHandle");
     HeapCore& heap = *hot.mutator->heap;
-    const std::lock_guard guard(heap.global_handles);
-    node.object = object;
-    node.owner = reinterpret_cast<MutatorCore*>(&heap);  // a global handle's owner is its heap
-    insert_after(list_for(heap, weak ? region.global_weak : region.global, object, true), node);
-    region.attention |= kWeak;
-    heap.regions.record(region).published = 1;
+    {
+        const std::lock_guard guard(heap.global_handles);
+        node.object = object;
+        node.owner = reinterpret_cast<MutatorCore*>(&heap);  // a global handle's owner is its heap
+        insert_after(list_for(heap, weak ? region.global_weak : region.global, object, true), node);
+        region.attention |= kWeak;
+        heap.regions.record(region).published = 1;
+    }
     show(heap, object);
 }
 
