@@ -76,7 +76,8 @@ void Engine::begin_waiting(bool in_poll) {
     heap_.collection.waiting = static_cast<std::uint32_t>(waiting_.size());
     cycle_.pressure = false;
     if (!cycle_.set.empty()) return begin(CollectionReason::scope_end);
-    take_shades();
+    // What was shaded for scopes that were merged: a full collection may find it dead.
+    if (waiting_.empty()) heap_.collection.waiting_shades.clear(heap_.chunks);
     set_mode(BarrierMode::idle);
 }
 
@@ -134,18 +135,14 @@ void Engine::begin(CollectionReason reason) {
     set_mode(BarrierMode::gathering);
 }
 
-/// Protocol P1: what was shaded for those of the set while they waited. A scope that was merged waits for nothing, and a full
-/// collection may find dead what was shaded for it.
+/// Protocol P1: what was shaded for those of the set while they waited.
 void Engine::take_shades() {
     detail::CollectionState& collection = heap_.collection;
+    if (waiting_.empty()) return collection.shades.splice(collection.waiting_shades);
     detail::ChunkList<void*> all = std::exchange(collection.waiting_shades, {});
     while (!all.empty()) {
         void* const object = all.pop(heap_.chunks);
-        if (detail::in_set(heap_, object)) {
-            collection.shades.push(heap_.chunks, object);
-        } else if (detail::is_waiting(heap_, object)) {
-            collection.waiting_shades.push(heap_.chunks, object);
-        }
+        (detail::in_set(heap_, object) ? collection.shades : collection.waiting_shades).push(heap_.chunks, object);
     }
 }
 

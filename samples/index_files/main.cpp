@@ -8,6 +8,7 @@
 #include <perfloc/perfloc.hpp>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -27,6 +28,7 @@ struct Options {
     std::string collector = "both";
     std::size_t max_files = 0;
     std::size_t repeat = 1;
+    int budget_us = 100;
     bool quiet = false;
     RunOptions run;
 };
@@ -48,6 +50,9 @@ void declare(CLI::App& app, Options& options) {
         ->capture_default_str();
     app.add_option("--queries", options.run.queries, "how many of the most frequent words to combine in queries")
         ->check(CLI::Range(0, 1000))
+        ->capture_default_str();
+    app.add_option("--budget", options.budget_us, "the longest pause that `hinted` aims at, in microseconds")
+        ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str();
     app.add_flag("--quiet", options.quiet, "one line of output, no progress");
 }
@@ -92,7 +97,7 @@ int compare(const Options& options) {
         print_brief(corpus, runs);
     } else {
         print_work(corpus, runs.front().median());
-        print_costs(runs);
+        print_costs(runs, options.run.budget);
     }
     if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category(), "standard output");
     return EXIT_SUCCESS;
@@ -110,6 +115,7 @@ int main(int argc, char** argv) {
         return app.exit(error) == 0 ? EXIT_SUCCESS : kBadInput;
     }
     options.run.show_progress = !options.quiet;
+    options.run.budget = std::int64_t{options.budget_us} * 1000;
     ::unsetenv("PERFLOC_COLLECTOR");  // it chose --collector above, and would override each run's own choice
 
     try {

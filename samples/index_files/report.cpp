@@ -36,19 +36,20 @@ void print_row(const std::vector<Runs>& runs, std::string_view name,
     fmt::print("\n");
 }
 
+// How many, and the longest.
 void print_causes(const std::vector<Runs>& runs) {
     for (std::size_t cause = 0; cause < perfloc::kPauseCauses; ++cause) {
         const bool seen = std::any_of(runs.begin(), runs.end(),
                                       [&](const Runs& run) { return run.median().cause_count[cause] != 0; });
         if (!seen) continue;
-        print_row(runs, fmt::format("  for {}", to_string(static_cast<perfloc::PauseCause>(cause))),
+        print_row(runs, fmt::format("  {}: count, longest", to_string(static_cast<perfloc::PauseCause>(cause))),
                   [cause](const RunResult& r) {
-                      return fmt::format("{}, {}", r.cause_count[cause], format_duration(r.cause_total[cause]));
+                      return fmt::format("{}, {}", r.cause_count[cause], format_duration(r.cause_max[cause]));
                   });
     }
 }
 
-void print_table(const std::vector<Runs>& runs) {
+void print_table(const std::vector<Runs>& runs, std::int64_t budget) {
     fmt::print("{:<{}}", "", kNameWidth);
     for (const Runs& run : runs) fmt::print("{:>{}}", name_of(run.collector), kColumnWidth);
     fmt::print("\n");
@@ -72,6 +73,8 @@ void print_table(const std::vector<Runs>& runs) {
     print_row(runs, "  p99", [](const RunResult& r) { return format_duration(r.pause_p99); });
     print_row(runs, "  p99.9", [](const RunResult& r) { return format_duration(r.pause_p999); });
     print_row(runs, "  max", [](const RunResult& r) { return format_duration(r.pause_max); });
+    print_row(runs, fmt::format("  over the budget of {}", format_duration(budget)),
+              [](const RunResult& r) { return fmt::format("{}", r.over_budget); });
     print_row(runs, "  total", [](const RunResult& r) { return format_duration(r.pause_total); });
     print_causes(runs);
     print_row(runs, "longest stop, by the program's clock",
@@ -162,8 +165,8 @@ void print_work(const Corpus& corpus, const RunResult& result) {
     fmt::print("\n");
 }
 
-void print_costs(const std::vector<Runs>& runs) {
-    print_table(runs);
+void print_costs(const std::vector<Runs>& runs, std::int64_t budget) {
+    print_table(runs, budget);
     for (const Runs& run : runs) print_labels(run);
     print_histogram(runs);
 }

@@ -4,6 +4,7 @@
 #include "corpus.hpp"
 #include "run.hpp"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,8 @@ struct Runs {
 /// What was indexed and asked, and two of the answers.
 void print_work(const Corpus& corpus, const RunResult& result);
 
-/// The table of costs, a column a collector; the table of scope labels; the histogram of pauses.
-void print_costs(const std::vector<Runs>& runs);
+/// The table of costs, a column a collector; the table of scope labels; the histogram of pauses. The budget is in nanoseconds.
+void print_costs(const std::vector<Runs>& runs, std::int64_t budget);
 
 /// All of it in one line.
 void print_brief(const Corpus& corpus, const std::vector<Runs>& runs);

@@ -67,7 +67,7 @@ void ask_queries(const perfloc::Handle<Index>& index, std::size_t words, RunResu
     }
 }
 
-void read_statistics(const perfloc::Heap& heap, RunResult& result) {
+void read_statistics(const perfloc::Heap& heap, const RunOptions& options, RunResult& result) {
     const perfloc::Stats stats = heap.stats();
     const perfloc::PauseHistogram& pauses = stats.pauses();
     result.pauses = pauses.count();
@@ -79,11 +79,13 @@ void read_statistics(const perfloc::Heap& heap, RunResult& result) {
     pauses.for_each_bucket([&](std::uint64_t lower, std::uint64_t /*upper*/, std::uint64_t count) {
         const auto power = static_cast<std::size_t>(std::bit_width(std::max<std::uint64_t>(lower, 1)) - 1);
         result.pause_buckets[std::min(power, kPauseBuckets - 1)] += count;
+        if (lower > static_cast<std::uint64_t>(options.budget)) result.over_budget += count;
     });
     for (std::size_t cause = 0; cause < perfloc::kPauseCauses; ++cause) {
         const perfloc::PauseHistogram& of_cause = stats.pauses(static_cast<perfloc::PauseCause>(cause));
         result.cause_count[cause] = of_cause.count();
         result.cause_total[cause] = of_cause.total().count();
+        result.cause_max[cause] = of_cause.max().count();
     }
     result.system_calls = stats.system_calls().total();
     result.full_collections = stats.full_collections();
@@ -105,7 +107,9 @@ void read_statistics(const perfloc::Heap& heap, RunResult& result) {
 
 void work(const Corpus& corpus, perfloc::Collector collector, const RunOptions& options, RunResult& result) {
     const Clock::time_point start = Clock::now();
-    perfloc::Heap heap({.limit = options.limit_mib << 20, .collector = collector});
+    perfloc::Heap heap({.limit = options.limit_mib << 20,
+                        .collector = collector,
+                        .pauses = {.max = std::chrono::nanoseconds(options.budget)}});
     perfloc::Mutator me(heap);
     Progress progress(name_of(collector), corpus.files.size(), options.show_progress);
 
@@ -122,7 +126,7 @@ void work(const Corpus& corpus, perfloc::Collector collector, const RunOptions& 
     result.terms = writer.index()->terms;
     result.postings = writer.index()->postings;
     result.occurrences = writer.index()->occurrences;
-    read_statistics(heap, result);
+    read_statistics(heap, options, result);
 }
 
 void fail(RunResult& result, std::string_view message) {

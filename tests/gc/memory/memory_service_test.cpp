@@ -5,14 +5,12 @@
 #include "gc/inspect.hpp"
 #include "gc/memory/memory_service.hpp"
 #include "runtime/sanitizers.hpp"
+#include "support/refuse.hpp"
 #include "support/resident.hpp"
 
 #include <perfloc/perfloc.hpp>
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include <atomic>
@@ -20,8 +18,6 @@
 #include <chrono>
 #include <cstddef>
 #include <deque>
-#include <iterator>
-#include <stdexcept>
 #include <thread>
 
 using namespace perfloc;
@@ -78,11 +74,10 @@ private:
     std::thread thread_;
 };
 
-/// From here on madvise() that would change what is resident fails with `error`. By hand: the tests' program is not linked
-/// with libseccomp, whose rules would say the same.
+/// From here on madvise() that would change what is resident fails with `error`.
 void refuse_advice(int error) {
     constexpr auto advice = static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 2 * sizeof(std::uint64_t));
-    sock_filter code[] = {
+    support::load_filter({
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offsetof(seccomp_data, nr))),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 4),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, advice),
@@ -90,11 +85,7 @@ void refuse_advice(int error) {
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 23 /* MADV_POPULATE_WRITE */, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error)),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const sock_fprog program{std::size(code), code};
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
-        throw std::runtime_error("the filter cannot be loaded");
-    }
+    });
 }
 
 }  // namespace
