@@ -59,9 +59,10 @@ public:
     bool relieve() noexcept override {
         if (!engine_.active()) return false;
         const detail::Moment start = heap_.events.now();
-        const bool ended = engine_.finish(false, false);
+        const std::uint64_t collections = heap_.totals.scope_collections;
+        engine_.finish(false, false);  // what waits for a poll stays
         heap_.events.pause(PauseCause::stall, start, 0, 0, Label("(heap)"));
-        return ended;
+        return heap_.totals.scope_collections != collections;
     }
 
     bool collect_until(std::chrono::steady_clock::time_point until) override {

@@ -13,7 +13,7 @@ namespace perfloc::detail {
 
 namespace {
 
-constexpr int kPagedBlocksTried = 16;  // then a fresh block is cut, so that taking a run is O(1)
+constexpr std::size_t kPagedBlocksTried = 16;  // then a fresh block is cut, so that taking a run is O(1)
 
 }  // namespace
 
@@ -135,8 +135,22 @@ std::uint32_t SpanPool::take_block() {
 }
 
 std::uint32_t SpanPool::take_run(std::uint32_t pages, bool aligned) {
-    int tried = 0;
-    for (std::uint32_t block = paged_; block != 0 && tried < kPagedBlocksTried; block = blocks_[block].next, ++tried) {
+    if (const std::uint32_t found = find_run(pages, aligned, kPagedBlocksTried); found != 0) return found;
+    const std::uint32_t page = take_block();
+    if (page == 0) return find_run(pages, aligned, SIZE_MAX);  // all of them, before a refusal
+    const std::uint32_t block = block_of(page);
+    BlockInfo& info = blocks_[block];
+    info.state = BlockState::paged;
+    info.stamped_whole = false;
+    info.free_pages = ~run_mask(0, pages);
+    pages_.stamp_region(page, kPagesPerBlock, kNoRegion);
+    list_paged(block);
+    return page;
+}
+
+/// Of the paged blocks, so many at most are looked at.
+std::uint32_t SpanPool::find_run(std::uint32_t pages, bool aligned, std::size_t most) {
+    for (std::uint32_t block = paged_; block != 0 && most != 0; block = blocks_[block].next, --most) {
         BlockInfo& info = blocks_[block];
         std::uint64_t starts = run_starts(info.free_pages, pages);
         if (aligned) starts &= aligned_starts(pages);
@@ -146,16 +160,7 @@ std::uint32_t SpanPool::take_run(std::uint32_t pages, bool aligned) {
         if (info.free_pages == 0) unlist_paged(block);
         return first_page(block) + first;
     }
-    const std::uint32_t page = take_block();
-    if (page == 0) return 0;
-    const std::uint32_t block = block_of(page);
-    BlockInfo& info = blocks_[block];
-    info.state = BlockState::paged;
-    info.stamped_whole = false;
-    info.free_pages = ~run_mask(0, pages);
-    pages_.stamp_region(page, kPagesPerBlock, kNoRegion);
-    list_paged(block);
-    return page;
+    return 0;
 }
 
 std::uint32_t SpanPool::take_blocks(std::size_t count) {

@@ -132,6 +132,7 @@ private:
     std::uint32_t take_large_pages(std::size_t pages);
     std::uint32_t take_block();
     std::uint32_t take_run(std::uint32_t pages, bool aligned);
+    std::uint32_t find_run(std::uint32_t pages, bool aligned, std::size_t most);
     std::uint32_t take_blocks(std::size_t count);
     std::uint32_t find_free_blocks(std::size_t count);
     std::uint32_t fresh_blocks(std::size_t count);

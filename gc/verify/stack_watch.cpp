@@ -32,6 +32,8 @@ void StackWatch::before() {
     words_.clear();
     values_.clear();
     if (lines_ >= kMostLines || heap_.mutator == nullptr) return;
+    const auto start = detail::Clock::now();
+    if (start < next_ && !heap_.stress.move) return;
     if (stack_end_ == nullptr) stack_end_ = stack_end();
     ObjectMap objects(heap_);
     objects.fill();
@@ -42,10 +44,14 @@ void StackWatch::before() {
         words_.push_back(word);
         values_.push_back(value);
     }
+    const auto now = detail::Clock::now();
+    cost_ = now - start;
+    next_ = now + cost_ * kShare;
 }
 
 void StackWatch::after() {
     if (words_.empty()) return;
+    const auto start = detail::Clock::now();
     ObjectMap objects(heap_);
     objects.fill();
     for (std::size_t i = 0; i < words_.size() && lines_ < kMostLines; ++i) {
@@ -59,6 +65,8 @@ void StackWatch::after() {
                         static_cast<const void*>(words_[i]), values_[i]));
     }
     words_.clear();
+    const auto now = detail::Clock::now();
+    next_ = now + (cost_ + (now - start)) * kShare;
 }
 
 }  // namespace perfloc::gc

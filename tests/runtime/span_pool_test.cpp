@@ -254,6 +254,30 @@ TEST_CASE("at the limit the quarantine is given up before an allocation is refus
     }
 }
 
+TEST_CASE("before a refusal every block that has free pages is looked at") {
+    Bench bench;
+    SpanPool held(bench.heap.memory, bench.heap.pages, bench.heap.regions, {.hard = 8_MiB});
+    Region& region = bench.region();
+    std::vector<std::uint32_t> wide, narrow;
+    for (;;) {  // block by block: 3 x 16 + 15 + 1 pages
+        const std::uint32_t page = held.take_large(region, 16 * kPageBytes);
+        if (page == 0) break;
+        wide.push_back(page);
+        for (const std::size_t pages : {16u, 16u, 15u, 1u}) {
+            narrow.push_back(held.take_large(region, pages * kPageBytes));
+            REQUIRE(narrow.back() != 0);
+        }
+    }
+    REQUIRE(wide.size() > 20);
+    const auto give_back = [&](std::uint32_t page) {
+        bench.heap.pages.remove(region.of(bench.heap.pages.span(page)), page);
+        held.release_span(region, page);
+    };
+    give_back(wide.front());
+    for (std::size_t i = 7; i < narrow.size(); i += 4) give_back(narrow[i]);  // a page in each of the other blocks
+    CHECK(held.take_large(region, 16 * kPageBytes) == wide.front());
+}
+
 TEST_CASE("a list of spans keeps its order when it is spliced and when one is removed") {
     Bench bench;
     PageTable& pages = bench.heap.pages;

@@ -88,7 +88,8 @@ bool go_on(Bytes bytes) {
             kept->next = make_raw<Link>(kept->next.get());
             poll();
         }
-    } catch (const OutOfMemory&) {
+    } catch (const OutOfMemory& error) {
+        UNSCOPED_INFO(error.what());
         return false;
     }
     return true;
