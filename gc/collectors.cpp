@@ -286,10 +286,14 @@ private:
         const CycleTotals before = engine_.cycle().totals;
         if (in_poll) slices_without_poll_ = 0;
         // A program that does not poll: what waits for one is adopted.
-        const bool adopt_all = slices_without_poll_ > kMostSlicesWithoutPoll;
+        // The same where the budget is less than the least piece of work: law [progress].
+        const bool adopt_all =
+            slices_without_poll_ > kMostSlicesWithoutPoll || fruitless_slices_ > kMostFruitlessSlices;
         engine_.slice({.deadline = Deadline::in(time), .in_poll = in_poll, .adopt_all = adopt_all});
         const CycleTotals& after = engine_.cycle().totals;
         const Bytes bytes = after.adopted_bytes + after.evacuated_bytes - before.adopted_bytes - before.evacuated_bytes;
+        const bool fruitless = in_poll && bytes == 0 && engine_.waits_for_poll();
+        fruitless_slices_ = fruitless ? fruitless_slices_ + 1 : 0;
         heap_.events.slice(kind, start, {bytes, after.destructors - before.destructors}, heap_.options.pauses.max);
         pacer_.spent(heap_.events.pause(cause_of(kind), start, bytes, bytes, Label("(slice)")));
         verify_if_asked("after a slice");
@@ -352,6 +356,7 @@ private:
     }
 
     static constexpr unsigned kMostSlicesWithoutPoll = 1000;
+    static constexpr unsigned kMostFruitlessSlices = 16;
 
     HeapCore& heap_;
     MarkBitmap marks_;
@@ -366,7 +371,8 @@ private:
     std::size_t urgent_above_ = SIZE_MAX;
     std::uint32_t paced_cycle_ = 0;
     unsigned slices_without_poll_ = 0;
-    bool cycle_running_ = false;  // one that growth or trim() has begun
+    unsigned fruitless_slices_ = 0;  // in a row
+    bool cycle_running_ = false;     // one that growth or trim() has begun
     detail::Clock::time_point began_ = detail::Clock::now();
     std::chrono::nanoseconds since_last_{0};
     std::uint32_t trim_region_ = 0;
