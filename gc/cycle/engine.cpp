@@ -142,7 +142,11 @@ void Engine::take_shades() {
     detail::ChunkList<void*> all = std::exchange(collection.waiting_shades, {});
     while (!all.empty()) {
         void* const object = all.pop(heap_.chunks);
-        (detail::in_set(heap_, object) ? collection.shades : collection.waiting_shades).push(heap_.chunks, object);
+        if (detail::in_set(heap_, object)) {
+            collection.shades.push(heap_.chunks, object);
+        } else if (detail::is_waiting(heap_, object)) {  // its region may have been merged
+            collection.waiting_shades.push(heap_.chunks, object);
+        }
     }
 }
 
@@ -238,9 +242,7 @@ bool Engine::advance(Slice& slice) {
             return true;
         case CyclePhase::destroy:
             if (!slice.may_destroy && reap_.has_cleanups()) return false;
-            if (!reap_.destroy(deadline)) return true;
-            settler_.begin();
-            cycle_.phase.enter(CyclePhase::record);
+            destroy(slice);
             return true;
         case CyclePhase::record:
             if (settler_.record(deadline)) cycle_.phase.enter(CyclePhase::settle);
@@ -258,6 +260,15 @@ bool Engine::advance(Slice& slice) {
             return true;
     }
     return false;
+}
+
+void Engine::destroy(Slice& slice) {
+    const bool done = reap_.destroy(slice.deadline);
+    // What destructors shade is for raw pointers, of which a poll leaves none; and what it settles next may move.
+    if (slice.in_poll) heap_.collection.waiting_shades.clear(heap_.chunks);
+    if (!done) return;
+    settler_.begin();
+    cycle_.phase.enter(CyclePhase::record);
 }
 
 void Engine::answer() {

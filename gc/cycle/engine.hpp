@@ -61,6 +61,7 @@ public:
 
 private:
     bool advance(Slice& slice);
+    void destroy(Slice& slice);
     void begin_waiting(bool in_poll);
     void merge(Region& region);
     void begin(CollectionReason reason);
