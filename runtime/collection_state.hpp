@@ -33,7 +33,8 @@ struct CollectionState {
     bool candidates_known = false;       ///< which spans are to be evacuated
     std::uint64_t polls = 1;             ///< that the collector has seen
     ChunkList<void*> shades;             ///< for the running collection
-    ChunkList<void*> waiting_shades;     ///< protocol P1: for the next one
+    ChunkList<void*> waiting_shades;     ///< protocol P1: for the next one, of objects that wait for it
+    ChunkList<void*> settling_shades;    ///< of objects in the set: a region that waits may adopt them
     CollectionCounts counts;
 
     bool active() const { return mode != BarrierMode::idle || waiting != 0; }

@@ -21,9 +21,9 @@ void shade(HeapCore& heap, void* object) {
             collection.shades.push(heap.chunks, object);
         } else if (collection.mode == BarrierMode::settling && collection.waiting != 0 &&
                    !heap.collector->dying(object)) {
-            // It may be about to be adopted by a region that waits. What dies must not be kept, though a destructor holds
-            // it for a while: what it refers to may be gone by then (protocol P12).
-            collection.waiting_shades.push(heap.chunks, object);
+            // What dies must not be kept, though a destructor holds it for a while: what it refers to may be gone by then
+            // (protocol P12).
+            collection.settling_shades.push(heap.chunks, object);
         }
     } else if (collection.waiting != 0 && is_waiting(heap, object)) {
         collection.waiting_shades.push(heap.chunks, object);

@@ -60,6 +60,7 @@ void Engine::condemn(Region& ended, Region& enclosing) {
 /// Protocol P2, P3: all that wait are the next set, but those whose inner scopes are not among them.
 void Engine::begin_waiting(bool in_poll) {
     std::vector<Region*> rest;
+    bool merged = false;
     for (Region* const region : waiting_) region->selected = 0;
     for (Region* const region : waiting_) {
         const bool ready = region->selected == region->pending;
@@ -68,6 +69,7 @@ void Engine::begin_waiting(bool in_poll) {
             cycle_.set.push_back(region);
         } else if ((region->attention & detail::kKeep) != 0 && region->pending == 0) {
             merge(*region);
+            merged = true;
         } else {
             rest.push_back(region);
         }
@@ -75,9 +77,8 @@ void Engine::begin_waiting(bool in_poll) {
     waiting_ = std::move(rest);
     heap_.collection.waiting = static_cast<std::uint32_t>(waiting_.size());
     cycle_.pressure = false;
-    if (!cycle_.set.empty()) return begin(CollectionReason::scope_end);
-    // What was shaded for scopes that were merged: a full collection may find it dead.
-    if (waiting_.empty()) heap_.collection.waiting_shades.clear(heap_.chunks);
+    if (!cycle_.set.empty()) return begin(CollectionReason::scope_end, merged);
+    if (merged) take_shades();
     set_mode(BarrierMode::idle);
 }
 
@@ -116,7 +117,7 @@ void Engine::begin_pressure(Region& outermost, CollectionReason reason) {
 }
 
 /// The set is fixed; what it is made of so far is frozen. O(regions in it).
-void Engine::begin(CollectionReason reason) {
+void Engine::begin(CollectionReason reason, bool merged) {
     detail::CollectionState& collection = heap_.collection;
     cycle_.number = ++collection.cycle;
     collection.start_generation = heap_.pool.generation();
@@ -127,7 +128,11 @@ void Engine::begin(CollectionReason reason) {
         cycle_.totals.before_bytes += region->pages * detail::kPageBytes;
         freeze(*region);
     }
-    take_shades();
+    if (waiting_.empty() && !merged) {
+        collection.shades.splice(collection.waiting_shades);
+    } else {
+        take_shades();
+    }
     // The scope that encloses the others comes last.
     heap_.events.collection_begun(reason, cycle_.set.back()->label, cycle_.set.size(), cycle_.totals.before_bytes);
     gather_.begin();
@@ -135,16 +140,16 @@ void Engine::begin(CollectionReason reason) {
     set_mode(BarrierMode::gathering);
 }
 
-/// Protocol P1: what was shaded for those of the set while they waited.
+/// Protocol P1: what was shaded for those of the set while they waited. What was shaded for regions that were merged is
+/// dropped: their objects may die, and move, before anybody looks at it again.
 void Engine::take_shades() {
     detail::CollectionState& collection = heap_.collection;
-    if (waiting_.empty()) return collection.shades.splice(collection.waiting_shades);
     detail::ChunkList<void*> all = std::exchange(collection.waiting_shades, {});
     while (!all.empty()) {
         void* const object = all.pop(heap_.chunks);
         if (detail::in_set(heap_, object)) {
             collection.shades.push(heap_.chunks, object);
-        } else if (detail::is_waiting(heap_, object)) {  // its region may have been merged
+        } else if (detail::is_waiting(heap_, object)) {
             collection.waiting_shades.push(heap_.chunks, object);
         }
     }
@@ -188,8 +193,13 @@ void Engine::attend_current() {
 void Engine::poll() {
     ++heap_.collection.polls;
     detail::drop_ghosts(heap_, kGhostsAtOnce);
-    // For regions that wait it is as if they had ended here: no raw pointer is older.
+    forget_shades();
+}
+
+/// At a poll. For regions that wait it is as if they had ended here: no raw pointer is older.
+void Engine::forget_shades() {
     heap_.collection.waiting_shades.clear(heap_.chunks);
+    heap_.collection.settling_shades.clear(heap_.chunks);
 }
 
 bool Engine::slice(Slice slice) {
@@ -265,7 +275,7 @@ bool Engine::advance(Slice& slice) {
 void Engine::destroy(Slice& slice) {
     const bool done = reap_.destroy(slice.deadline);
     // What destructors shade is for raw pointers, of which a poll leaves none; and what it settles next may move.
-    if (slice.in_poll) heap_.collection.waiting_shades.clear(heap_.chunks);
+    if (slice.in_poll) forget_shades();
     if (!done) return;
     settler_.begin();
     cycle_.phase.enter(CyclePhase::record);

@@ -64,8 +64,9 @@ private:
     void destroy(Slice& slice);
     void begin_waiting(bool in_poll);
     void merge(Region& region);
-    void begin(CollectionReason reason);
+    void begin(CollectionReason reason, bool merged = false);
     void take_shades();
+    void forget_shades();
     void freeze(Region& region);
     void end();
     void set_mode(detail::BarrierMode mode);

@@ -30,6 +30,7 @@ void Follow::begin() {
 }
 
 bool Follow::step(Deadline& deadline) {
+    if (!follow_shades(deadline)) return false;
     for (; region_ < cycle_.set.size(); ++region_, part_ = 0) {
         Region& region = *cycle_.set[region_];
         if (part_ == 0 && !move_slots(region, deadline)) return false;
@@ -49,6 +50,18 @@ bool Follow::step(Deadline& deadline) {
         if (std::exchange(destination->receives, false)) destination->received_poll = cycle_.heap.collection.polls;
     }
     cycle_.destinations.clear();
+    return true;
+}
+
+/// Protocol P1, while the destinations are pending: an object that none of the waiting regions has adopted may die before
+/// the next collection.
+bool Follow::follow_shades(Deadline& deadline) {
+    detail::CollectionState& collection = cycle_.heap.collection;
+    while (!collection.settling_shades.empty()) {
+        if (deadline.passed()) return false;
+        void* const object = collection.settling_shades.pop(cycle_.heap.chunks);
+        if (detail::is_waiting(cycle_.heap, object)) collection.waiting_shades.push(cycle_.heap.chunks, object);
+    }
     return true;
 }
 

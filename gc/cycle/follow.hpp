@@ -15,6 +15,7 @@ public:
     bool step(Deadline& deadline);
 
 private:
+    bool follow_shades(Deadline& deadline);
     void follow_slot(Region& region, const IncomingSlot& incoming);
     bool move_slots(Region& region, Deadline& deadline);
     bool move_handles(Region& region, Deadline& deadline);

@@ -4,6 +4,7 @@
 #include "gc/sweep/live_map.hpp"
 #include "gc/sweep/sweep.hpp"
 #include "runtime/bump.hpp"
+#include "runtime/condemned.hpp"
 
 #include <fmt/core.h>
 
@@ -98,8 +99,8 @@ void Verifier::check_shades() {
         violation("protocol P1: objects are shaded for a collection that will not come");
     }
     collection.waiting_shades.for_each([&](void* object) {
-        if (objects_.is_object(object)) return;
-        violation(fmt::format("protocol P1: {} is shaded for the next collection and is no live object", object));
+        if (objects_.is_object(object) && detail::is_waiting(heap_, object)) return;
+        violation(fmt::format("protocol P1: {} is shaded for the next collection and is no live object of it", object));
     });
 }
 

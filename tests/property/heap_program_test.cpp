@@ -48,8 +48,8 @@ std::string run_reported(const Program& program, Census& census) {
 }
 
 /// One round of random programs in one setting. Through rapidcheck's own entry, which lets the caller choose the seed:
-/// so each run of the tests runs the same programs, unless it asks for others.
-void round(const Setting& setting, std::uint64_t seed, Census& census) {
+/// so each run of the tests runs the same programs, unless it asks for others. Empty, or what failed.
+std::string round(const Setting& setting, std::uint64_t seed, Census& census) {
     rc::detail::TestParams params = rc::detail::configuration().testParams;
     params.seed = seed;
     params.maxSuccess = kProgramsARound;
@@ -71,19 +71,22 @@ void round(const Setting& setting, std::uint64_t seed, Census& census) {
     };
     const rc::detail::TestMetadata metadata{"heap programs", Program{setting, {}}.text()};
     const rc::detail::TestResult result = rc::detail::checkTestable(property, metadata, params);
-    if (result.is<rc::detail::SuccessResult>()) return;
+    if (result.is<rc::detail::SuccessResult>()) return {};
     std::ostringstream message;
     rc::detail::printResultMessage(result, message);
-    FAIL_CHECK(fmt::format("RC_PARAMS=\"seed={}\": {}\nfailed first as: {}", seed, message.str(), first));
+    return fmt::format("RC_PARAMS=\"seed={}\": {}\nfailed first as: {}", seed, message.str(), first);
 }
 
-/// Runs so many operations, in the settings in turn.
+/// Runs so many operations, in the settings in turn, or up to the first that fails: so that its report comes last.
 Census run_programs(const std::vector<Setting>& settings, std::uint64_t ops) {
     if (const char* const more = std::getenv("PERFLOC_PROPERTY_OPS")) ops = std::strtoull(more, nullptr, 10);
     std::uint64_t seed = from_environment("RC_PARAMS") ? rc::detail::configuration().testParams.seed : kSeed;
     Census census;
     while (census.ops < ops) {
-        for (const Setting& setting : settings) round(setting, seed++, census);
+        for (const Setting& setting : settings) {
+            const std::string failure = round(setting, seed++, census);
+            if (!failure.empty()) FAIL(failure);
+        }
     }
     return census;
 }

@@ -5,6 +5,7 @@
 #include <perfloc/testing.hpp>
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -200,6 +201,29 @@ TEST_CASE("what was shaded for a scope that is merged in the end is forgotten wi
     const perfloc::VerifyReport verdict = heap.verify();
     INFO((verdict.ok() ? "" : verdict.violations.front()));
     CHECK(verdict.ok());
+}
+
+TEST_CASE("what is shaded while it settles is forgotten if no scope that waits adopts it") {
+    perfloc::Heap heap(beside());
+    perfloc::Mutator me(heap);
+    perfloc::Scope outer{"outer"};
+    const Handle<Link> kept = chain(20'000);
+    auto inner = std::make_unique<perfloc::Scope>(perfloc::Label("inner"));
+    outer.trim();
+    perfloc::poll();
+    REQUIRE(perfloc::testing::run_to(heap, "settle"));
+    inner.reset();  // a poll begins its collection
+    REQUIRE(inspect::core().collection.waiting == 1);
+    {
+        const Handle<Link> seen = kept->next;
+    }
+    CHECK(!inspect::core().collection.settling_shades.empty());
+    while (perfloc::testing::phase(heap) != "idle") REQUIRE(perfloc::testing::slice(heap));
+    CHECK(inspect::core().collection.settling_shades.empty());
+    CHECK(waiting_shades() == 0);
+    CHECK(heap.verify().ok());
+    settle(me);
+    CHECK(length(kept.get()) == 20'000);
 }
 
 TEST_CASE("a scope that was collected while it was open still knows what is in it") {
