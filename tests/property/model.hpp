@@ -13,6 +13,7 @@ namespace perfloc::property {
 using ScopeNumber = std::uint32_t;
 inline constexpr ScopeNumber kRootScope = 0;
 inline constexpr ScopeNumber kElsewhere = ~ScopeNumber{0};  ///< its scope has ended, and it was promoted
+inline constexpr std::uint64_t kSettled = ~std::uint64_t{0};
 
 struct Node {
     Kind kind{};
@@ -24,7 +25,7 @@ struct Node {
     bool doomed = false;            ///< nothing held it when its scope ended; it is dead when that is settled
     bool dead = false;              ///< it must not be seen any more
     ScopeNumber born = kRootScope;  ///< the scope that it was made in
-    std::uint64_t left = 0;         ///< the last poll before its scope ended
+    std::uint64_t left = kSettled;  ///< the last poll before its scope ended, if that was not settled at once
 };
 
 /// The nodes of a program, and what can be reached from where.
@@ -46,7 +47,7 @@ public:
     /// What may survive the end of a scope: all that is reachable from these, and from any object that lives elsewhere
     /// and may exist, be it garbage; or, where the caller says so, even destroyed.
     Set reachable_from_outside(ScopeNumber scope, const std::vector<Id>& roots, bool destroyed) const;
-    /// The living of an ended scope now live elsewhere; `poll` is the last one so far.
+    /// The living of an ended scope now live elsewhere; `poll` is the last one so far, if they are not settled yet.
     void move_out(ScopeNumber scope, std::uint64_t poll);
     /// It was found alive, or the collector may have been led to think so: with all that it reaches, it is not doomed.
     void spare(Id id);

@@ -38,10 +38,10 @@ struct RawSlot {
     ScopeNumber home = kRootScope;  ///< the scope that its object lived in
     ScopeNumber next = 0;           ///< the scope that was begun next after the pointer was obtained
     ScopeNumber innermost = 0;      ///< the innermost scope then
-    bool fresh = false;             ///< its object's scope ended after the last poll
+    bool fresh = false;             ///< its object's scope ended after the last poll, and waits to be settled
 
     /// law [raw]: an object whose scope had ended counts as living in the innermost scope that was open when the pointer was
-    /// obtained. (Some time after a poll it has been settled in another one, which may be a detached scope.)
+    /// obtained, until it is settled in another one. That may be a detached scope, at once or some time after a poll.
     bool ends_with(ScopeNumber scope, bool detached) const {
         if (home != kElsewhere) return home == scope;
         return detached && fresh ? scope == innermost : scope < next;

@@ -104,7 +104,7 @@ void World::after_end(bool unwound) {
     if (!failed()) {
         count_ending(unwound);
         if (activity_ == Activity::scope_end) doom(outside_);
-        model.move_out(ending_, polls_);
+        model.move_out(ending_, figures().condemned != before_.condemned ? polls_ : kSettled);
     }
     finish();
     check();
@@ -257,7 +257,7 @@ void World::attach() {
 }
 
 void World::detach() {
-    reset_raws();
+    roots.reset_raws();  // and not the ghosts, before the end of the outermost scope
     for (auto& slot : roots.handles) slot.id = 0;
     for (auto& slot : roots.weak) slot.id = 0;
     for (auto& slot : roots.pins) slot.id = 0;
