@@ -194,7 +194,9 @@ void World::note_dropped(const std::vector<Id>& before) {
     if (!collecting()) return;
     const std::vector<Id> now = roots.held_globally();
     for (std::size_t i = 0; i < before.size(); ++i) {
-        if (before[i] != now[i] && before[i] != 0) ghosts_.push_back(before[i]);
+        if (before[i] == now[i]) continue;
+        ghosts_.push_back(before[i]);
+        ghosts_.push_back(now[i]);  // it was moved there from a handle that is gone
     }
 }
 
