@@ -44,7 +44,8 @@ void remember_shape(const HeapCore& heap, Region& region) {
 }
 
 /// Protocol P3, P6: an inner scope is not settled yet, or the running collection looks at this one. And where survivors
-/// came from another lineage since the last poll, raw pointers to them may have been obtained outside this scope.
+/// came from another lineage since the last poll, or into a detached scope some time after their own scope's end, raw pointers
+/// to them may have been obtained outside this scope.
 bool must_wait(const HeapCore& heap, const Region& region) {
     return region.pending != 0 || heap.regions.record(region).looked_at != 0 ||
            region.received_poll == heap.collection.polls;

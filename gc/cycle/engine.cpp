@@ -77,8 +77,12 @@ void Engine::begin_waiting(bool in_poll) {
     waiting_ = std::move(rest);
     heap_.collection.waiting = static_cast<std::uint32_t>(waiting_.size());
     cycle_.pressure = false;
-    if (!cycle_.set.empty()) return begin(CollectionReason::scope_end, merged);
-    if (merged) take_shades();
+    // What was shaded for the scopes that were merged may die, and move, before anybody looks at it again.
+    if (merged) {
+        heap_.collection.waiting_shades.filter(heap_.chunks,
+                                               [&](void* object) { return detail::is_waiting(heap_, object); });
+    }
+    if (!cycle_.set.empty()) return begin(CollectionReason::scope_end);
     set_mode(BarrierMode::idle);
 }
 
@@ -117,7 +121,7 @@ void Engine::begin_pressure(Region& outermost, CollectionReason reason) {
 }
 
 /// The set is fixed; what it is made of so far is frozen. O(regions in it).
-void Engine::begin(CollectionReason reason, bool merged) {
+void Engine::begin(CollectionReason reason) {
     detail::CollectionState& collection = heap_.collection;
     cycle_.number = ++collection.cycle;
     collection.start_generation = heap_.pool.generation();
@@ -128,11 +132,7 @@ void Engine::begin(CollectionReason reason, bool merged) {
         cycle_.totals.before_bytes += region->pages * detail::kPageBytes;
         freeze(*region);
     }
-    if (waiting_.empty() && !merged) {
-        collection.shades.splice(collection.waiting_shades);
-    } else {
-        take_shades();
-    }
+    take_shades();
     // The scope that encloses the others comes last.
     heap_.events.collection_begun(reason, cycle_.set.back()->label, cycle_.set.size(), cycle_.totals.before_bytes);
     gather_.begin();
@@ -140,19 +140,15 @@ void Engine::begin(CollectionReason reason, bool merged) {
     set_mode(BarrierMode::gathering);
 }
 
-/// Protocol P1: what was shaded for those of the set while they waited. What was shaded for regions that were merged is
-/// dropped: their objects may die, and move, before anybody looks at it again.
+/// Protocol P1: what was shaded for those of the set while they waited.
 void Engine::take_shades() {
     detail::CollectionState& collection = heap_.collection;
-    detail::ChunkList<void*> all = std::exchange(collection.waiting_shades, {});
-    while (!all.empty()) {
-        void* const object = all.pop(heap_.chunks);
-        if (detail::in_set(heap_, object)) {
-            collection.shades.push(heap_.chunks, object);
-        } else if (detail::is_waiting(heap_, object)) {
-            collection.waiting_shades.push(heap_.chunks, object);
-        }
-    }
+    if (waiting_.empty()) return collection.shades.splice(collection.waiting_shades);
+    collection.waiting_shades.filter(heap_.chunks, [&](void* object) {
+        const bool taken = detail::in_set(heap_, object);
+        if (taken) collection.shades.push(heap_.chunks, object);
+        return !taken;
+    });
 }
 
 void Engine::freeze(Region& region) {

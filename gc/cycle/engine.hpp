@@ -64,7 +64,7 @@ private:
     void destroy(Slice& slice);
     void begin_waiting(bool in_poll);
     void merge(Region& region);
-    void begin(CollectionReason reason, bool merged = false);
+    void begin(CollectionReason reason);
     void take_shades();
     void forget_shades();
     void freeze(Region& region);

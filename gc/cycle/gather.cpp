@@ -126,6 +126,8 @@ void Gather::add(Region& region, const CycleRoot& found, Region& destination) {
         ++destination.pending;
         destination.attention |= detail::kPending;
         cycle_.destinations.push_back(&destination);
+        // law [raw]: a pointer that is got outside a detached scope, before the survivors are there, may outlive it.
+        if (destination.detached) destination.receives = true;
     }
     if (&destination == heap.root) return;
     const std::uint64_t lineage = (key >> 32) + 1;

@@ -102,6 +102,10 @@ void Verifier::check_shades() {
         if (objects_.is_object(object) && detail::is_waiting(heap_, object)) return;
         violation(fmt::format("protocol P1: {} is shaded for the next collection and is no live object of it", object));
     });
+    collection.settling_shades.for_each([&](void* object) {
+        if (objects_.is_object(object)) return;
+        violation(fmt::format("protocol P1: {} is shaded while it settles and is no live object", object));
+    });
 }
 
 void Verifier::check_region(Region& region) {

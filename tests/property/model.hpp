@@ -12,8 +12,8 @@ namespace perfloc::property {
 /// Scopes are numbered in the order in which they begin; the root scope is 0.
 using ScopeNumber = std::uint32_t;
 inline constexpr ScopeNumber kRootScope = 0;
-inline constexpr ScopeNumber kElsewhere = ~ScopeNumber{0};  ///< its scope has ended, and it was promoted
-inline constexpr std::uint64_t kSettled = ~std::uint64_t{0};
+inline constexpr ScopeNumber kElsewhere = ~ScopeNumber{0};    ///< its scope has ended, and it was promoted
+inline constexpr std::uint64_t kSettled = ~std::uint64_t{0};  ///< no poll
 
 struct Node {
     Kind kind{};

@@ -226,6 +226,28 @@ TEST_CASE("what is shaded while it settles is forgotten if no scope that waits a
     CHECK(length(kept.get()) == 20'000);
 }
 
+TEST_CASE(
+    "a pointer outside a detached scope outlives that one, if its object's own scope had ended and came there later") {
+    perfloc::Heap heap(beside());
+    perfloc::Mutator me(heap);
+    perfloc::DetachedScope bucket(heap, "bucket");
+    Handle<Link> kept;
+    {
+        perfloc::DetachedScope::Enter in(bucket);
+        perfloc::Scope request{"request"};
+        kept = chain(5'000);
+    }
+    REQUIRE(inspect::core().collection.active());  // the request is not settled yet
+    Link* const outside = kept.get();              // law [raw]: as if its object lived in the mutator's own scope
+    while (perfloc::testing::phase(heap) != "idle") REQUIRE(perfloc::testing::slice(heap));
+    kept.reset();
+    CHECK_FALSE(bucket.end().settled);
+    CHECK(length(outside) == 5'000);
+    CHECK(heap.verify().ok());
+    settle(me);
+    CHECK(heap.verify().ok());
+}
+
 TEST_CASE("a scope that was collected while it was open still knows what is in it") {
     perfloc::Options options = beside();
     options.pauses = {.max = 1s};
