@@ -40,6 +40,12 @@ struct Mourner {
     }
 };
 
+/// Its destructor holds another object for a while.
+struct Keepsake {
+    Ref<Link> other;
+    ~Keepsake() { const Handle<Link> held = other.get(); }
+};
+
 /// `n` links, the newest first.
 Link* chain(std::size_t n) {
     Link* first = nullptr;
@@ -245,6 +251,55 @@ TEST_CASE(
     CHECK(length(outside) == 5'000);
     CHECK(heap.verify().ok());
     settle(me);
+    CHECK(heap.verify().ok());
+}
+
+TEST_CASE("what is shaded while it settles is kept by the scope that waits and adopts it") {
+    perfloc::Heap heap(beside());
+    perfloc::Mutator me(heap);
+    Handle<Link> held;
+    std::optional<perfloc::WeakHandle<Link>> weak;
+    {
+        perfloc::Scope outer{"outer"};
+        {
+            perfloc::Scope inner{"inner"};
+            held = chain(5'000);
+        }
+        weak.emplace(held.get());
+        while (perfloc::testing::phase(heap) != "clear") REQUIRE(perfloc::testing::slice(heap));
+    }
+    REQUIRE(inspect::core().collection.waiting == 1);
+    const Link* const outside = held.get();
+    held.reset();
+    REQUIRE(inspect::core().collection.settling_shades.size() == 1);
+    while (inspect::core().collection.active() && perfloc::testing::slice(heap)) {
+    }
+    REQUIRE(inspect::core().collection.waiting == 0);
+    CHECK_FALSE(weak->expired());
+    CHECK(length(outside) == 5'000);
+    CHECK(heap.verify().ok());
+}
+
+TEST_CASE("what destructors hold for a while in a poll is not shaded past it, since it may move next") {
+    perfloc::Heap heap(beside());
+    perfloc::Mutator me(heap);
+    Handle<Link> kept, other;
+    {
+        perfloc::Scope scope{"scope"};
+        kept = chain(5'000);
+        perfloc::make_raw_with<Keepsake>([&] { return Keepsake{kept.get()}; });
+    }
+    REQUIRE(perfloc::testing::run_to(heap, "destroy"));
+    {
+        perfloc::Scope scope{"waiting"};
+        other = chain(5'000);
+    }
+    REQUIRE(inspect::core().collection.waiting == 1);
+    REQUIRE(perfloc::testing::run_to(heap, "record"));
+    CHECK(inspect::core().collection.settling_shades.empty());
+    CHECK(waiting_shades() == 0);
+    settle(me);
+    CHECK(length(kept.get()) == 5'000);
     CHECK(heap.verify().ok());
 }
 
