@@ -43,7 +43,11 @@ struct Mourner {
 /// Its destructor holds another object for a while.
 struct Keepsake {
     Ref<Link> other;
-    ~Keepsake() { const Handle<Link> held = other.get(); }
+    bool* gone = nullptr;
+    ~Keepsake() {
+        const Handle<Link> held = other.get();
+        *gone = true;
+    }
 };
 
 /// `n` links, the newest first.
@@ -217,9 +221,10 @@ TEST_CASE("what is shaded while it settles is forgotten if no scope that waits a
     auto inner = std::make_unique<perfloc::Scope>(perfloc::Label("inner"));
     outer.trim();
     perfloc::poll();
-    REQUIRE(perfloc::testing::run_to(heap, "settle"));
+    REQUIRE(perfloc::testing::run_to(heap, "agree"));
     inner.reset();  // a poll begins its collection
     REQUIRE(inspect::core().collection.waiting == 1);
+    REQUIRE(perfloc::testing::phase(heap) == "sweep");  // that end has answered, and no more
     {
         const Handle<Link> seen = kept->next;
     }
@@ -264,11 +269,12 @@ TEST_CASE("what is shaded while it settles is kept by the scope that waits and a
         {
             perfloc::Scope inner{"inner"};
             held = chain(5'000);
+            weak.emplace(held.get());
         }
-        weak.emplace(held.get());
-        while (perfloc::testing::phase(heap) != "clear") REQUIRE(perfloc::testing::slice(heap));
+        while (perfloc::testing::phase(heap) != "agree") REQUIRE(perfloc::testing::slice(heap));
     }
     REQUIRE(inspect::core().collection.waiting == 1);
+    REQUIRE(perfloc::testing::phase(heap) == "sweep");  // the end of a scope answers, and does no more then
     const Link* const outside = held.get();
     held.reset();
     REQUIRE(inspect::core().collection.settling_shades.size() == 1);
@@ -284,18 +290,20 @@ TEST_CASE("what destructors hold for a while in a poll is not shaded past it, si
     perfloc::Heap heap(beside());
     perfloc::Mutator me(heap);
     Handle<Link> kept, other;
+    bool gone = false;
     {
         perfloc::Scope scope{"scope"};
         kept = chain(5'000);
-        perfloc::make_raw_with<Keepsake>([&] { return Keepsake{kept.get()}; });
+        perfloc::make_raw_with<Keepsake>([&] { return Keepsake{kept.get(), &gone}; });
     }
-    REQUIRE(perfloc::testing::run_to(heap, "destroy"));
+    REQUIRE(perfloc::testing::run_to(heap, "agree"));
     {
         perfloc::Scope scope{"waiting"};
         other = chain(5'000);
     }
     REQUIRE(inspect::core().collection.waiting == 1);
-    REQUIRE(perfloc::testing::run_to(heap, "record"));
+    REQUIRE(perfloc::testing::phase(heap) == "sweep");  // the end of a scope answers, and does no more then
+    while (!gone) perfloc::poll();
     CHECK(inspect::core().collection.settling_shades.empty());
     CHECK(waiting_shades() == 0);
     settle(me);
