@@ -66,26 +66,39 @@ struct Everything {
     std::array<std::array<Ref<Node>, 2>, 2> grid;
     Middle middle;
     Traced traced;
+    Counter counter;
+};
+
+// Several smaller ones: Boost.PFR counts fields in a time that grows with the square of an aggregate's size.
+struct Scalars {
+    Ref<Node> node;
     bool flag;
     char letter;
     float real;
     Color color;
     Plain plain;
-    std::string name;
-    std::string_view view;
-    std::vector<int> numbers;
-    std::vector<std::string> words;
-    std::optional<int> maybe;
-    std::pair<int, std::string> pair;
-    std::chrono::nanoseconds duration;
-    std::chrono::steady_clock::time_point when;
     int (*function)(Node*);
     std::int64_t Node::* member;
     std::FILE* file;
     Foreign* foreign;
     const char* literal;
     void* opaque;
-    Counter counter;
+};
+
+struct Values {
+    Ref<Node> node;
+    std::string name;
+    std::string_view view;
+    std::vector<int> numbers;
+    std::optional<int> maybe;
+    std::chrono::nanoseconds duration;
+    std::chrono::steady_clock::time_point when;
+};
+
+struct MoreValues {
+    Ref<Node> node;
+    std::vector<std::string> words;
+    std::pair<int, std::string> pair;
 };
 
 struct alignas(64) Line {
@@ -124,6 +137,12 @@ std::int64_t use(perfloc::Heap& heap) {
     everything->constant = raw;
     everything->children[1] = leaf;
     everything->middle.inner.pair[0] = raw;
+    auto scalars = perfloc::make<Scalars>();
+    scalars->node = raw;
+    auto values = perfloc::make<Values>();
+    values->node = leaf;
+    auto more_values = perfloc::make<MoreValues>();
+    more_values->node = leaf;
     auto traced = perfloc::make<Traced>(raw);
     auto line = perfloc::make<Line>();
     auto resource = perfloc::make<Resource>(3);
