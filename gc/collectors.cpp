@@ -79,7 +79,7 @@ public:
             if (is_collectors(engine_.phase()) && engine_.has_thread()) {
                 engine_.driver().wait(Deadline::in(left));
             } else {
-                timed_slice(std::min(left, heap_.options.pauses.max), true);
+                timed_slice(std::min(left, pacer_.longest()), true);
             }
         }
     }
@@ -212,26 +212,37 @@ private:
                 return begin_pressure(region, CollectionReason::trim);
             }
         }
-        if (heap_.safepoint_due && heap_.pool.used_bytes() > heap_.collect_above) {
+        if (heap_.safepoint_due && heap_.pool.used_bytes() > pressure_above()) {
             const bool soft = heap_.pool.used_bytes() > heap_.options.soft_limit;
             begin_pressure(grown_most(), soft ? CollectionReason::soft_limit : CollectionReason::pressure);
         }
         heap_.safepoint_due = false;
     }
 
+    /// What ended scopes have left was alive when they ended: it counts less than what was made where no scope ends.
+    std::size_t pressure_above() const {
+        const std::size_t above = heap_.collect_above;
+        const std::size_t survived = static_cast<std::size_t>(heap_.totals.promoted_bytes - promoted_before_) / 5 * 3;
+        return above < heap_.options.soft_limit ? std::min(above + survived, heap_.options.soft_limit) : above;
+    }
+
     void begin_pressure(Region& outermost, CollectionReason reason) {
-        const auto now = detail::Clock::now();
-        since_last_ = now - began_;
-        began_ = now;
         cycle_running_ = true;
+        spans_before_ = heap_.totals.span_bytes;
         engine_.begin_pressure(outermost, reason);
     }
 
     void note_end_of_cycle() {
         cycle_running_ = false;
-        growth_.collected(detail::Clock::now() - began_, since_last_);
         heap_.for_each_open_region([](Region& region) { region.settled_pages = region.pages; });
-        set_threshold(heap_.pool.used_bytes());
+        // What was made meanwhile was not looked at: it is growth already.
+        const std::size_t used = heap_.pool.used_bytes();
+        const std::size_t made = heap_.totals.span_bytes - spans_before_;
+        const std::size_t copies = engine_.cycle().totals.evacuated_bytes;
+        const std::size_t grown = made - std::min(made, copies);
+        growth_.collected(grown);
+        set_threshold(used - std::min(used, grown));
+        if (used > heap_.collect_above) heap_.safepoint_due = true;
     }
 
     /// The innermost open scope that has, with what it encloses, three quarters of the growth since the last collection.
@@ -255,9 +266,12 @@ private:
         const CyclePhase phase = engine_.phase();
         if (paced_cycle_ != engine_.cycle().number) {
             paced_cycle_ = engine_.cycle().number;
-            urgent_above_ = growth_.urgent_above(heap_.pool.used_bytes(), limit());
+            // What ended was there before: it is no growth.
+            const std::size_t used = heap_.pool.used_bytes();
+            urgent_above_ = growth_.urgent_above(engine_.cycle().pressure ? left_ : used, used, limit());
         }
-        const bool urgent = heap_.pool.used_bytes() > urgent_above_;
+        // Copies are the collection's own.
+        const bool urgent = heap_.pool.used_bytes() > urgent_above_ + engine_.cycle().totals.evacuated_bytes;
         if (is_collectors(phase) && engine_.has_thread()) {
             if (urgent && in_poll) stall();
             return;
@@ -265,7 +279,7 @@ private:
         if (phase == CyclePhase::agree) return engine_.answer();
         if (!in_poll && engine_.waits_for_poll() && ++slices_without_poll_ <= kMostSlicesWithoutPoll) return;
         // law [progress]: a program that outruns its collection gives a slice whenever it can.
-        if (urgent) return timed_slice(heap_.options.pauses.max, in_poll);
+        if (urgent) return timed_slice(pacer_.longest(), in_poll);
         const auto now = detail::TickClock::duration(detail::TickClock::now());
         const std::chrono::nanoseconds allowance =
             pacer_.allowance(now, in_poll ? engine_.needs() : std::chrono::nanoseconds(0));
@@ -340,6 +354,8 @@ private:
 
     void set_threshold(std::size_t used) {
         const Options& options = heap_.options;
+        left_ = used;
+        promoted_before_ = heap_.totals.promoted_bytes;
         switch (options.collector) {
             case Collector::hinted:
                 heap_.collect_above = growth_.threshold(used, options.soft_limit, limit());
@@ -371,10 +387,11 @@ private:
     std::size_t urgent_above_ = SIZE_MAX;
     std::uint32_t paced_cycle_ = 0;
     unsigned slices_without_poll_ = 0;
-    unsigned fruitless_slices_ = 0;  // in a row
-    bool cycle_running_ = false;     // one that growth or trim() has begun
-    detail::Clock::time_point began_ = detail::Clock::now();
-    std::chrono::nanoseconds since_last_{0};
+    unsigned fruitless_slices_ = 0;      // in a row
+    bool cycle_running_ = false;         // one that growth or trim() has begun
+    std::size_t left_ = 0;               // used bytes after the last one
+    std::uint64_t promoted_before_ = 0;  // bytes promoted until then
+    std::uint64_t spans_before_ = 0;     // bytes of all spans that had been handed out when it began
     std::uint32_t trim_region_ = 0;
     std::uint64_t trim_birth_ = 0;
     Engine engine_;  // at last: its thread ends first

@@ -49,7 +49,7 @@ PERFLOC_INLINE void record_between(HeapCore& heap, std::atomic<void*>& slot, voi
                   "a Ref is given a raw pointer to {} into scope \"{}\", which has ended (law [raw])",
                   static_cast<const void*>(target), LabelTable::name(heap.regions.at(to).label));
     Region& region = heap.regions.at(to);
-    region.incoming.add(heap.chunks, {&slot, heap.pages.span_at(&slot).generation});
+    region.incoming.add(heap.chunks, heap.deduplication, {&slot, heap.pages.span_at(&slot).generation});
     // Read before written: these seldom change, and a row of records would wait for each other's stores.
     if ((region.attention & kIncoming) == 0) region.attention |= kIncoming;
     if (Region& source = heap.regions.at(from); (source.attention & kSource) == 0) source.attention |= kSource;

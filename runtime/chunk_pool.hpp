@@ -5,8 +5,10 @@
 #include "runtime/relaxed.hpp"
 #include "runtime/spin_lock.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <mutex>
+#include <utility>
 
 namespace perfloc::detail {
 
@@ -40,8 +42,22 @@ public:
         free_ = static_cast<Free*>(first);
     }
     std::size_t bytes() const { return static_cast<std::size_t>(load_relaxed(next_) - start_); }
+    /// Backs the chunks that will be taken next with memory, a quarter of what is in use and 64 KiB at least: at most one system
+    /// call. One thread at a time. False where there was nothing to do, or the system refused.
+    bool get_ahead() {
+        const std::size_t used = bytes();
+        const std::size_t ahead = std::clamp<std::size_t>(used / 4, kLeastAhead, kMostAhead);
+        const std::size_t to = std::min((used + ahead) / kPageBytes * kPageBytes, memory_.area_committed(Area::chunks));
+        const std::size_t from = std::max(backed_, used / kPageBytes * kPageBytes);
+        if (from >= to || to - from < ahead / 2) return false;
+        if (!memory_.populate_area(Area::chunks, from, to - from)) return false;
+        backed_ = to;
+        return true;
+    }
 
 private:
+    static constexpr std::size_t kLeastAhead = 64 * 1024, kMostAhead = 4 * 1024 * 1024;
+
     struct Free {
         Free* next;
     };
@@ -59,6 +75,7 @@ private:
     Free* free_ = nullptr;
     char* next_;
     char* start_;
+    std::size_t backed_ = 0;  ///< get_ahead()'s
 };
 
 /// A growing sequence of T in chunks. Appending is O(1); splicing two sequences is O(1).
@@ -131,6 +148,16 @@ public:
         Chunk* chunk_ = nullptr;
         std::size_t at_ = 0;
     };
+
+    /// Drops what is behind the place, up to which there are `count` values. O(1).
+    void truncate(ChunkPool& pool, const Cursor& place, std::size_t count) {
+        if (place.chunk_ == nullptr) return clear(pool);
+        Chunk* const last = place.chunk_;
+        last->count = place.at_;
+        if (last->next != nullptr) pool.give_chain(std::exchange(last->next, nullptr), last_);
+        last_ = last;
+        count_ = count;
+    }
 
     template <class F>
     void for_each(F&& f) const {

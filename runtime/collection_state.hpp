@@ -30,6 +30,7 @@ struct CollectionState {
     std::uint32_t waiting = 0;           ///< ended regions that wait for the next collection
     std::uint32_t cycle = 0;             ///< number of the running collection, or of the last
     std::uint64_t start_generation = 0;  ///< spans with a higher one are newer than the running collection
+    bool pressure = false;               ///< the running collection is one of open regions
     bool candidates_known = false;       ///< which spans are to be evacuated
     std::uint64_t polls = 1;             ///< that the collector has seen
     ChunkList<void*> shades;             ///< for the running collection

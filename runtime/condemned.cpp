@@ -38,17 +38,28 @@ void update_watch(HeapCore& heap) {
 }
 
 void record_condemned(HeapCore& heap, std::atomic<void*>& slot, void* target, std::uint32_t from, std::uint32_t to) {
+    CollectionState& collection = heap.collection;
     const IncomingSlot record{&slot, heap.pages.span_at(&slot).generation};
+    const bool own = from == to;
     schedule_point();
-    if (heap.recorded.insert(&slot)) {  // in whichever region's list: it is looked at again before it is used
+    if (own && collection.mode != BarrierMode::settling && in_set(heap, &slot)) {
+        // The sweep will look at every slot of the set, after this store.
+    } else if (own && collection.pressure && collection.candidates_known) {
+        // Only an evacuation needs it, and is told below.
+    } else if (heap.recent_slots.insert(record, own)) {
+        // In whichever region's list: it is looked at again before it is used.
         Region& region = heap.regions.at(to);
-        region.incoming.add(heap.chunks, record);
-        region.attention |= kIncoming;
-        heap.regions.at(from).attention |= kSource;
+        if (own && !collection.candidates_known) {
+            region.own_slots.add(heap.chunks, heap.deduplication, record);
+        } else {
+            region.incoming.add(heap.chunks, heap.deduplication, record);
+            region.attention |= kIncoming;
+            heap.regions.at(from).attention |= kSource;
+        }
     }
-    if (heap.collection.mode == BarrierMode::gathering) {
-        heap.collection.shades.push(heap.chunks, target);
-    } else if (heap.collection.candidates_known) {
+    if (collection.mode == BarrierMode::gathering) {
+        collection.shades.push(heap.chunks, target);
+    } else if (collection.candidates_known) {
         heap.collector->note_slot(record, target);
     }
 }

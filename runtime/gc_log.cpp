@@ -139,6 +139,8 @@ std::string GcLog::json(const Cycle& cycle, const CollectionEndedEvent& event) {
                    result.live_bytes, result.destructors);
     fmt::format_to(out, ",\"slices\":{},\"max_slice_ns\":{},\"overruns\":{}", cycle.slices, cycle.longest.count(),
                    cycle.overruns);
+    fmt::format_to(out, ",\"evacuation_ns_per_byte\":{:.3f},\"evacuation_ns_per_slot\":{:.3f}",
+                   result.evacuation_ns_per_byte, result.evacuation_ns_per_slot);
     fmt::format_to(out, ",\"used_bytes\":{},\"committed_bytes\":{},\"phases_ns\":{{", event.used_bytes,
                    event.committed_bytes);
     const char* separator = "";

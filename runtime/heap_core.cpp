@@ -38,7 +38,6 @@ std::array<AreaShape, kAreas> area_shapes() {
     set(Area::chunks, kBlockBytes / 8, 1 << 20);
     set(Area::scratch, kBlockBytes / 32, 1 << 18);
     set(Area::live, kWordsPerBlock / 8, 0);
-    set(Area::recorded, kWordsPerBlock / 8, 0);
     set(Area::cycle_scratch, kBlockBytes / 32, 1 << 18);
     return shapes;
 }
@@ -94,7 +93,7 @@ HeapCore::HeapCore(const Options& wanted)
            {.hard = std::min(options.limit, memory.bytes()),
             .quarantine = stress.quarantine() ? std::min(options.limit / 4, kMostQuarantine) : 0}),
       chunks(memory),
-      recorded(memory) {
+      deduplication(pages, pool, chunks) {
     for (const auto& listener : own_listeners) events.add(*listener);
     options.reserve = memory.bytes();
     options.commit = memory.in_steps() ? Commit::in_steps : Commit::on_demand;

@@ -4,11 +4,12 @@
 #include "runtime/clock.hpp"
 #include "runtime/collection_state.hpp"
 #include "runtime/collector.hpp"
+#include "runtime/deduplication.hpp"
 #include "runtime/event_bus.hpp"
 #include "runtime/label_table.hpp"
 #include "runtime/memory.hpp"
 #include "runtime/pause_log.hpp"
-#include "runtime/recorded_slots.hpp"
+#include "runtime/recent_slots.hpp"
 #include "runtime/region_table.hpp"
 #include "runtime/span_pool.hpp"
 #include "runtime/stress.hpp"
@@ -67,7 +68,8 @@ struct HeapCore {
     RegionTable regions;
     SpanPool pool;
     ChunkPool chunks;
-    RecordedSlots recorded;
+    RecentSlots recent_slots;
+    Deduplication deduplication;
     LabelTable labels;
     PauseLog pauses;
     Totals totals;
@@ -109,7 +111,6 @@ struct HeapCore {
     /// A span of `bytes` was handed out: growth is looked at here, and nowhere on a fast path.
     void note_span(std::uint32_t page) {
         const std::size_t bytes = std::size_t{pages.span(page).pages} * kPageBytes;
-        if (collection.active()) recorded.clear(pages.address_of(page), bytes);
         totals.span_bytes += bytes;
         if (pool.used_bytes() > collect_above) safepoint_due = true;
     }

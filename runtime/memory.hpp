@@ -31,10 +31,9 @@ enum class Area : std::uint8_t {
     chunks,
     scratch,
     live,
-    cycle_scratch,
-    recorded
+    cycle_scratch
 };
-inline constexpr std::size_t kAreas = 13;
+inline constexpr std::size_t kAreas = 12;
 
 struct AreaShape {
     std::size_t per_block;
@@ -73,6 +72,10 @@ public:
     /// Backs blocks that are accessible with memory before anyone touches them, and the tables that describe them; changes
     /// no byte, also where another thread writes there meanwhile. False when the system has no memory for the blocks.
     bool populate_blocks(std::size_t first, std::size_t count);
+    /// The same for a part of a table that may be used.
+    bool populate_area(Area area, std::size_t from, std::size_t bytes) {
+        return populate(this->area(area) + from, bytes);
+    }
 
     SystemCalls system_calls() const;
     bool in_steps() const { return in_steps_; }

@@ -66,6 +66,7 @@ struct Region : RegionHot, SpanLists {
     SpanLists freed;      ///< those of them that nothing lives in any more
     ChunkList<IncomingSlot> frozen;       ///< its incoming slots when that began
     ChunkList<IncomingSlot> since;        ///< those recorded from then until the spans to be evacuated were known
+    RememberedSet own_slots;              ///< its own slots that the collection was told of
     ChunkList<void*> condemned_cleanups;  ///< and its objects with destructors
     HandleNode walked, walked_global;     ///< sentinels: handles that have to be looked at yet
     Region* enclosing = nullptr;          ///< where what handles hold goes to; its end waits for this one's

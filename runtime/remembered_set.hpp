@@ -8,6 +8,8 @@
 
 namespace perfloc::detail {
 
+class Deduplication;
+
 /// A Ref outside a region that points, or pointed, into it.
 struct IncomingSlot {
     std::atomic<void*>* slot;
@@ -17,51 +19,54 @@ struct IncomingSlot {
 };
 
 /// A region's incoming slots: law [remset]. Appended without looking, but for a repetition of the last one; once the set
-/// has doubled it is deduplicated, so that one outer field that is written a million times costs bounded memory.
-/// Recording is amortised O(1) (sorting included: O(log n)).
+/// has doubled it is deduplicated, in steps, so that one outer field that is written a million times costs bounded memory.
+/// Recording is O(1).
 class RememberedSet {
 public:
     bool empty() const { return slots_.empty(); }
     std::size_t size() const { return slots_.size(); }
 
-    PERFLOC_INLINE void add(ChunkPool& pool, IncomingSlot slot) {
+    PERFLOC_INLINE void add(ChunkPool& pool, Deduplication& deduplication, IncomingSlot slot) {
         if (!slots_.empty() && slots_.back() == slot) return;
         slots_.push(pool, slot);
-        if (slots_.size() >= deduplicate_at_) [[unlikely]]
-            deduplicate(pool);
+        if (slots_.size() >= look_at_) [[unlikely]]
+            grown(deduplication);
     }
     /// O(1).
     void splice(RememberedSet& other) {
-        slots_.splice(other.slots_);
-        other.deduplicate_at_ = kFirstDeduplication;
+        ChunkList<IncomingSlot> slots = other.take();
+        slots_.splice(slots);
     }
-    void clear(ChunkPool& pool) {
-        slots_.clear(pool);
-        deduplicate_at_ = kFirstDeduplication;
-    }
+    void clear(ChunkPool& pool) { take().clear(pool); }
     template <class F>
     void for_each(F&& f) const {
         slots_.for_each(f);
     }
     template <class F>
     void filter(ChunkPool& pool, F&& f) {
-        slots_.filter(pool, f);
+        ChunkList<IncomingSlot> slots = take();
+        slots.filter(pool, f);
+        slots_ = slots;
     }
-    void deduplicate(ChunkPool& pool);
-    /// Hands all slots over, as a list.
+    /// Hands all slots over, as a list. O(1).
     ChunkList<IncomingSlot> take() {
-        deduplicate_at_ = kFirstDeduplication;
+        enough_ = look_at_ = kEnough;
+        pass_ = 0;
         return std::exchange(slots_, {});
     }
-    /// While it is walked in steps it is only appended to.
-    void hold() { deduplicate_at_ = SIZE_MAX; }
+    /// To be walked in steps, while nothing is added.
     const ChunkList<IncomingSlot>& list() const { return slots_; }
 
 private:
-    static constexpr std::size_t kFirstDeduplication = 4096;
+    friend Deduplication;
+    static constexpr std::size_t kEnough = 4096;
+
+    __attribute__((noinline)) void grown(Deduplication& deduplication);
 
     ChunkList<IncomingSlot> slots_;
-    std::size_t deduplicate_at_ = kFirstDeduplication;
+    std::size_t enough_ = kEnough;   ///< slots from which on it is to be deduplicated
+    std::size_t look_at_ = kEnough;  ///< slots at which that goes on
+    std::uint32_t pass_ = 0;         ///< the pass that looks at it
 };
 
 }  // namespace perfloc::detail

@@ -79,10 +79,7 @@ void release_region(HeapCore& heap, Region& region) {
         // used again.
         if (only_first) {
             Span& span = heap.pages.span(region.first_span);
-            if (region.attention & kSource) {
-                span.generation = heap.pool.new_generation();
-                if (heap.collection.active()) heap.recorded.clear(region.start, std::size_t{span.pages} * kPageBytes);
-            }
+            if (region.attention & kSource) span.generation = heap.pool.new_generation();
             span.live_map = false;
         } else {
             region.first_span = region.current_span = 0;

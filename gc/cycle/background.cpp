@@ -105,9 +105,30 @@ void Background::drain(M& marker) {
 
 void Background::sweep() {
     uniform_ = true;
+    choose_fullness();
     for (Region* const region : cycle_.set) {
         for (SpanList* const list : region->condemned.lists()) sweep_list(*region, *list);
     }
+}
+
+void Background::choose_fullness() {
+    LiveByFullness live{};
+    std::uint64_t all = 0;
+    for (Region* const region : cycle_.set) {
+        for_each_condemned(cycle_.heap, *region, [&](std::uint32_t, const Span& span) {
+            all += span.live_bytes;
+            const MarkedSpan marked = marked_span(span);
+            if (marked.movable) live[fullness_of(marked.live_bytes, marked.span_bytes)] += marked.live_bytes;
+            breathe_();
+        });
+    }
+    evacuate_below_ = evacuate_below(live, all, cycle_.pressure);
+}
+
+MarkedSpan Background::marked_span(const Span& span) const {
+    return {span.live_bytes, std::uint64_t{span.pages} * kPageBytes,
+            span.kind == SpanKind::movable && detail::load_relaxed(span.pins) == 0 &&
+                detail::load_relaxed(span.held) != cycle_.number};
 }
 
 /// Every span of the region is in one of its lists whenever others may look. Those that stay go once round.
@@ -120,8 +141,10 @@ void Background::sweep_list(Region& region, SpanList& list) {
         if (span.live_bytes == 0) {
             pages.append(region.freed.of(span), page);
         } else if (is_sparse(region, span)) {
-            cycle_.candidates.push_back({page, false, {}});
-            span.candidate = static_cast<std::uint32_t>(cycle_.candidates.size());
+            span.candidate = static_cast<std::uint32_t>(cycle_.candidates.size()) + 1;
+            for (std::uint32_t piece = 0; piece < span.pages; piece += cycle_.piece_pages) {
+                cycle_.candidates.push_back({page + piece, 0, false, {}});
+            }
             pages.append(region.sparse.of(span), page);
         } else {
             pages.append(list, page);
@@ -135,10 +158,7 @@ bool Background::is_sparse(const Region& region, Span& span) {
     // Then nothing that survives goes past a scope that it may refer to.
     uniform_ = uniform_ && span.destination == region.fallback && region.fallback == cycle_.set.front()->fallback &&
                region.root_lineage != kSeveralLineages;
-    const MarkedSpan marked{span.live_bytes, std::uint64_t{span.pages} * kPageBytes,
-                            span.kind == SpanKind::movable && detail::load_relaxed(span.pins) == 0 &&
-                                detail::load_relaxed(span.held) != cycle_.number};
-    return evacuate(marked, cycle_.heap.stress.move);
+    return evacuate(marked_span(span), evacuate_below_, cycle_.heap.stress.move);
 }
 
 // --- slots -----------------------------------------------------------------------------------------------------------
@@ -150,8 +170,7 @@ void Background::list_slots() {
     if (cycle_.candidates.empty() && !outward) return;
     for (const CycleRoot& root : roots_) {
         if (root.slot == nullptr) continue;
-        const std::uint32_t candidate = cycle_.heap.pages.span_at(root.target).candidate;
-        list_slot(cycle_, candidate, {root.slot, root.generation});
+        list_slot(cycle_, root.target, {root.slot, root.generation});
         breathe_();
     }
     for (Region* const region : cycle_.set) {
@@ -160,19 +179,31 @@ void Background::list_slots() {
             breathe_();
         });
     }
+    while (!cycle_.told.empty()) {
+        const IncomingSlot slot = cycle_.told.pop(cycle_.heap.chunks);
+        void* const target = slot.slot->load(std::memory_order_relaxed);
+        if (target != nullptr && is_marked_span(target)) list_slot(cycle_, target, slot);
+        if (cycle_.told.size() % 64 == 0) breathe_();
+    }
+}
+
+bool Background::is_marked_span(const void* address) const {
+    return detail::load_relaxed(cycle_.heap.pages.span_at(address).cycle) == cycle_.number;
 }
 
 void Background::list_span(std::uint32_t page, const Span& span, bool outward) {
     HeapCore& heap = cycle_.heap;
     unsigned slots = 0;
-    for_each_marked(cycle_.marks, heap.pages, page, span, [&](void* object, Header header, std::size_t) {
+    for_each_marked(cycle_.marks, heap.pages, page, span, [&](void* object, Header header, std::size_t bytes) {
+        if (Candidate* const piece = candidate_of(cycle_, object))
+            piece->live_bytes += static_cast<std::uint32_t>(bytes);
         detail::for_each_ref(object, header, detail::type_shapes(), [&](std::atomic<void*>& slot) {
             if (++slots % 512 == 0) breathe_();
             void* const target = slot.load(std::memory_order_relaxed);
             if (target == nullptr) return;
             const Span& to = heap.pages.span_at(target);
-            const bool in_set = detail::load_relaxed(to.cycle) == cycle_.number;
-            if (in_set) list_slot(cycle_, to.candidate, {&slot, span.generation});
+            const bool in_set = is_marked_span(target);
+            if (in_set) list_slot(cycle_, target, {&slot, span.generation});
             if (outward && (in_set ? to.destination != span.destination : may_point_inward(target, span.destination))) {
                 cycle_.outward.push(heap.chunks, {&slot, span.generation});
             }

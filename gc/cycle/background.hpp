@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gc/cycle/cycle.hpp"
+#include "gc/policy/scope_end_policy.hpp"
 
 #include <functional>
 #include <vector>
@@ -27,9 +28,12 @@ private:
     void visit_shade(Marker& marker, void* object);
     void sweep();
     void sweep_list(Region& region, detail::SpanList& list);
+    void choose_fullness();
+    MarkedSpan marked_span(const detail::Span& span) const;
     bool is_sparse(const Region& region, detail::Span& span);
     void list_slots();
     void list_span(std::uint32_t page, const detail::Span& span, bool adopted);
+    bool is_marked_span(const void* address) const;
     bool may_point_inward(const void* target, std::uint32_t destination) const;
 
     struct Set {
@@ -52,6 +56,7 @@ private:
     Cycle& cycle_;
     std::function<void()> breathe_;
     std::vector<CycleRoot> roots_;  // the outermost destination first
+    double evacuate_below_ = 0;     // how full a span may be that is evacuated
     bool uniform_ = true;           // all survivors go to where their region's handles' objects go
 };
 

@@ -27,10 +27,12 @@ struct CycleRoot {
     std::uint32_t depth = 0;        ///< of the destination
 };
 
-/// A span that is to be evacuated, and what points into it.
+/// A piece of a span that is to be evacuated, small enough to be moved in one slice, and what points into it. An object is in
+/// the piece that its header is in. The pieces of a span are in a row.
 struct Candidate {
-    std::uint32_t page = 0;
-    bool popular = false;  ///< more slots than any slice could fix: it will be adopted
+    std::uint32_t page = 0;        ///< its first
+    std::uint32_t live_bytes = 0;  ///< of the objects in it
+    bool popular = false;          ///< more slots than any slice could fix: the span will be adopted
     detail::ChunkList<IncomingSlot> slots;
 };
 
@@ -55,23 +57,34 @@ struct Cycle {
     std::vector<Region*> set;  ///< innermost first
     std::vector<Region*> destinations;
     detail::ChunkList<CycleRoot> roots;
-    detail::ChunkList<void*> handed;  ///< shades that the mutator has handed over
+    detail::ChunkList<void*> handed;       ///< shades that the mutator has handed over
+    detail::ChunkList<IncomingSlot> told;  ///< of open regions: their own slots that were written until marking ended
     std::vector<Candidate> candidates;
+    std::uint32_t piece_pages = 1;            ///< of a span to be evacuated, in one go
     std::size_t most_slots = 0;               ///< that a slice can fix
     detail::ChunkList<IncomingSlot> outward;  ///< protocol P14: references that may point inward later
     CycleTotals totals;
 };
 
-/// A slot that points into a span that is to be evacuated. A field that is written again and again is listed again and again,
-/// until its span is too popular to move.
-inline void list_slot(Cycle& cycle, std::uint32_t candidate, const IncomingSlot& slot) {
-    if (candidate == 0) return;
-    Candidate& listed = cycle.candidates[candidate - 1];
-    if (listed.popular) return;
-    listed.slots.push(cycle.heap.chunks, slot);
-    if (listed.slots.size() <= cycle.most_slots) return;
-    listed.popular = true;
-    listed.slots.clear(cycle.heap.chunks);
+/// The piece that the object is in; null where its span is not to be evacuated.
+inline Candidate* candidate_of(Cycle& cycle, const void* object) {
+    const detail::PageTable& pages = cycle.heap.pages;
+    const std::uint32_t span_page = pages.span_page(object);
+    const std::uint32_t first = pages.span(span_page).candidate;
+    if (first == 0) return nullptr;
+    const std::uint32_t page = pages.page_of(static_cast<const char*>(object) - detail::kHeaderBytes);
+    return &cycle.candidates[first - 1 + (page - span_page) / cycle.piece_pages];
+}
+
+/// A slot that refers to an object in a span that is to be evacuated. A field that is written again and again is listed again
+/// and again, until its piece is too popular to move.
+inline void list_slot(Cycle& cycle, const void* target, const IncomingSlot& slot) {
+    Candidate* const listed = candidate_of(cycle, target);
+    if (listed == nullptr || listed->popular) return;
+    listed->slots.push(cycle.heap.chunks, slot);
+    if (listed->slots.size() <= cycle.most_slots) return;
+    listed->popular = true;
+    listed->slots.clear(cycle.heap.chunks);
 }
 
 /// When a slice must end. Asking costs a reading of the clock every few times.
@@ -83,7 +96,7 @@ public:
         return Deadline(detail::TickClock::now() + detail::TickClock::ticks(time));
     }
     /// After a small piece of work (tens of nanoseconds).
-    bool passed() { return ++pieces_ % 8 == 0 && passed_now(); }
+    bool passed() { return ++pieces_ % 4 == 0 && passed_now(); }
     /// After a larger one.
     bool passed_now() const { return ticks_ != UINT64_MAX && detail::TickClock::now() >= ticks_; }
     std::chrono::nanoseconds left() const {

@@ -126,8 +126,11 @@ void Engine::begin(CollectionReason reason) {
     cycle_.number = ++collection.cycle;
     collection.start_generation = heap_.pool.generation();
     collection.candidates_known = false;
+    collection.pressure = cycle_.pressure;
+    heap_.recent_slots.clear();
     cycle_.totals = {};
     cycle_.most_slots = most_slots_fixed(heap_.options.pauses.max);
+    cycle_.piece_pages = pages_at_once(heap_.options.pauses.max);
     for (Region* const region : cycle_.set) {
         cycle_.totals.before_bytes += region->pages * detail::kPageBytes;
         freeze(*region);
@@ -161,7 +164,6 @@ void Engine::freeze(Region& region) {
         const std::lock_guard guard(heap_.global_handles);
         detail::splice_handles(region.walked_global, region.global);
     }
-    region.incoming.hold();
     region.condemned_cleanups.splice(region.cleanups);
     region.root_lineage = 0;
     region.promoted_bytes = region.promoted_objects = 0;
@@ -217,7 +219,7 @@ bool Engine::step(bool in_poll) {
     }
     // Many spans are too dear for so short a slice: they are adopted where a poll would have moved them.
     Slice piece{.deadline = Deadline::in({}), .in_poll = in_poll};
-    if (in_poll && waits_for_poll()) piece.deadline = Deadline::in(heap_.options.pauses.max);
+    if (in_poll && waits_for_poll()) piece.deadline = Deadline::in(slice_of(heap_.options.pauses.max));
     return advance(piece);
 }
 
@@ -283,6 +285,7 @@ void Engine::answer() {
     const bool none = collection.shades.empty();
     cycle_.handed.splice(collection.shades);
     if (none) {
+        hand_over_slots();
         reap_.begin();
         set_mode(BarrierMode::settling);
     }
@@ -290,9 +293,20 @@ void Engine::answer() {
     driver_.wake();
 }
 
+/// What was told until now the collector looks at; what is written from now on is told again. O(regions).
+void Engine::hand_over_slots() {
+    if (!cycle_.pressure) return;  // those of ended regions are followed later, and are few
+    for (Region* const region : cycle_.set) {
+        detail::ChunkList<IncomingSlot> own = region->own_slots.take();
+        cycle_.told.splice(own);
+    }
+    heap_.recent_slots.clear();
+}
+
 void Engine::end() {
     cycle_.set.clear();
     cycle_.roots.clear(heap_.chunks);
+    cycle_.told.clear(heap_.chunks);
     cycle_.candidates.clear();
     heap_.collection.candidates_known = false;
     heap_.totals.scope_collections += 1;
@@ -304,7 +318,9 @@ void Engine::end() {
                                    .evacuated_bytes = totals.evacuated_bytes,
                                    .adopted_bytes = totals.adopted_bytes,
                                    .live_bytes = live,
-                                   .destructors = totals.destructors});
+                                   .destructors = totals.destructors,
+                                   .evacuation_ns_per_byte = settler_.costs().per_byte(),
+                                   .evacuation_ns_per_slot = settler_.costs().per_slot()});
     if (cycle_.pressure) ++heap_.collection.counts.pressure_cycles;
     cycle_.phase.enter(CyclePhase::idle);
     set_mode(BarrierMode::idle);
@@ -324,9 +340,7 @@ bool Engine::finish(bool may_destroy, bool in_poll) {
     return true;
 }
 
-void Engine::note_slot(const IncomingSlot& slot, void* target) {
-    list_slot(cycle_, heap_.pages.span_at(target).candidate, slot);
-}
+void Engine::note_slot(const IncomingSlot& slot, void* target) { list_slot(cycle_, target, slot); }
 
 /// Acquire: pairs with the collector's release once it has cleared the old marks of the span.
 bool Engine::marked(const void* object) const {

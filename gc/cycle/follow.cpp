@@ -70,8 +70,13 @@ bool Follow::follow_shades(Deadline& deadline) {
 bool Follow::move_slots(Region& region, Deadline& deadline) {
     HeapCore& heap = cycle_.heap;
     if (!frozen_) {
-        detail::ChunkList<IncomingSlot> since = region.incoming.take();
+        detail::ChunkList<IncomingSlot> since = region.incoming.take(), own = region.own_slots.take();
         region.frozen.splice(since);
+        if (cycle_.pressure) {
+            own.clear(heap.chunks);  // within a scope that is open, references are not recorded
+        } else {
+            region.frozen.splice(own);
+        }
         frozen_ = true;
     }
     while (!region.frozen.empty()) {
@@ -84,8 +89,7 @@ bool Follow::move_slots(Region& region, Deadline& deadline) {
 
 void Follow::follow_slot(Region& region, const IncomingSlot& incoming) {
     HeapCore& heap = cycle_.heap;
-    heap.recorded.erase(incoming.slot);
-    if (heap.pages.span_at(incoming.slot).slides || !slot_is_live(heap, incoming)) return;
+    if (!slot_is_live(heap, incoming)) return;
     if (detail::in_set(heap, incoming.slot)) return;  // in a span that goes: what it refers to may be as dead as it is
     void* const target = incoming.slot->load(std::memory_order_relaxed);
     if (target == nullptr || detail::in_set(heap, target)) return;  // of a dead slot: nothing else points to the dead

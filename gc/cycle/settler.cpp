@@ -20,6 +20,7 @@ using detail::SpanList;
 namespace {
 
 constexpr std::uint32_t kPagesAtOnce = 4096;  // stamped in about a microsecond
+constexpr int kSlotsAhead = 8;
 
 }  // namespace
 
@@ -27,6 +28,7 @@ void Settler::begin() {
     region_ = 0;
     next_candidate_ = 0;
     cursor_ = {};
+    walked_since_ = false;
     unstamped_ = 0;
 }
 
@@ -43,24 +45,35 @@ bool Settler::record(Deadline& deadline) {
         if (!heap.collection.candidates_known) {
             for (Region* const region : cycle_.set) {
                 region->since = region->incoming.take();
-                region->incoming.hold();
             }
             heap.collection.candidates_known = true;
         }
         for (; region_ < cycle_.set.size(); ++region_) {
             Region& region = *cycle_.set[region_];
-            while (const IncomingSlot* const slot = cursor_.next(region.since)) {
-                if (slot_is_live(heap, *slot)) {
-                    void* const target = slot->slot->load(std::memory_order_relaxed);
-                    if (target != nullptr && detail::in_set(heap, target)) heap.collector->note_slot(*slot, target);
-                }
-                if (deadline.passed()) return false;
+            if (!walked_since_) {
+                if (!note_slots(region.since, deadline)) return false;
+                region.frozen.splice(region.since);
+                walked_since_ = true;
             }
-            region.frozen.splice(region.since);
-            cursor_ = {};
+            if (!note_slots(region.own_slots.list(), deadline)) return false;
+            walked_since_ = false;
         }
     }
     region_ = 0;
+    return true;
+}
+
+/// Those of the slots that point into spans to be evacuated.
+bool Settler::note_slots(const detail::ChunkList<IncomingSlot>& slots, Deadline& deadline) {
+    HeapCore& heap = cycle_.heap;
+    while (const IncomingSlot* const slot = cursor_.next(slots)) {
+        if (slot_is_live(heap, *slot)) {
+            void* const target = slot->slot->load(std::memory_order_relaxed);
+            if (target != nullptr && detail::in_set(heap, target)) heap.collector->note_slot(*slot, target);
+        }
+        if (deadline.passed()) return false;
+    }
+    cursor_ = {};
     return true;
 }
 
@@ -73,23 +86,44 @@ bool Settler::settle(Deadline& deadline, bool in_poll, bool adopt_all) {
     }
     if (!in_poll && !adopt_all) return next_candidate_ == cycle_.candidates.size();
     while (next_candidate_ < cycle_.candidates.size()) {
-        Candidate& candidate = cycle_.candidates[next_candidate_];
-        const std::chrono::nanoseconds cost = needs();
-        const bool moves = in_poll && !adopt_all && cost.count() != 0;
-        if (moves && cost > deadline.left()) return false;  // in a slice that has the time
-        evacuate_or_adopt(candidate, moves);
-        ++next_candidate_;
+        const bool moves = in_poll && !adopt_all && may_move();
+        if (moves && cost_of(cycle_.candidates[next_candidate_]) > deadline.left())
+            return false;  // in a slice that has the time
+        if (moves) {
+            evacuate_piece(cycle_.candidates[next_candidate_]);
+        } else {
+            adopt_rest();
+        }
         if (deadline.passed_now()) break;
     }
     return next_candidate_ == cycle_.candidates.size();
 }
 
+std::chrono::nanoseconds Settler::cost_of(const Candidate& piece) const {
+    return costs_.of({piece.live_bytes, piece.slots.size()});
+}
+
 std::chrono::nanoseconds Settler::needs() const {
-    if (region_ < cycle_.set.size() || next_candidate_ == cycle_.candidates.size()) return {};
+    if (!waits_for_poll() || !may_move()) return {};
+    return cost_of(cycle_.candidates[next_candidate_]);
+}
+
+/// The next piece, and those of its span that follow. Protocol P17: what has changed since marking is looked at again.
+bool Settler::may_move() const {
+    HeapCore& heap = cycle_.heap;
     const Candidate& next = cycle_.candidates[next_candidate_];
-    if (next.popular) return {};
-    const auto cost = cost_of({cycle_.heap.pages.span(next.page).live_bytes, next.slots.size()});
-    return cost <= cycle_.heap.options.pauses.max / 10 * 9 ? cost : std::chrono::nanoseconds(0);
+    const Span& span = heap.pages.span_at(heap.pages.address_of(next.page));
+    if (span.pins != 0 || detail::load_relaxed(span.held) == cycle_.number) return false;
+    const std::chrono::nanoseconds most = slice_of(heap.options.pauses.max) / 10 * 9;
+    for (std::size_t i = next_candidate_; i < end_of_span(span); ++i) {
+        const Candidate& piece = cycle_.candidates[i];
+        if (piece.popular || cost_of(piece) > most) return false;
+    }
+    return heap.pool.has_room(next.live_bytes + next.live_bytes / 4 + detail::kBlockBytes);
+}
+
+std::size_t Settler::end_of_span(const Span& span) const {
+    return span.candidate - 1 + (span.pages + cycle_.piece_pages - 1) / cycle_.piece_pages;
 }
 
 bool Settler::adopt_list(Region& region, SpanList& list, Deadline& deadline) {
@@ -151,66 +185,103 @@ void Settler::adopt(Region& region, std::uint32_t page) {
     ++heap.collection.counts.spans_adopted;
 }
 
-/// Protocol P17: what has changed since marking is looked at again.
-void Settler::evacuate_or_adopt(Candidate& candidate, bool may_move) {
+/// What is left of the span that comes next: where pieces of it were moved, only the rest is alive in it.
+void Settler::adopt_rest() {
     HeapCore& heap = cycle_.heap;
-    Span& span = heap.pages.span(candidate.page);
-    Region& region = heap.region_at(heap.pages.address_of(candidate.page));
-    const std::uint32_t page = heap.pages.pop(region.sparse.of(span));
-    PERFLOC_CHECK(page == candidate.page, "internal: spans to evacuate come out of order");
-    const bool movable = span.pins == 0 && detail::load_relaxed(span.held) != cycle_.number;
-    if (may_move && movable && heap.pool.has_room(span.live_bytes + span.live_bytes / 4 + detail::kBlockBytes)) {
-        evacuate(region, candidate);
-        heap.pages.append(region.freed.of(span), page);
-    } else {
+    const std::uint32_t page = heap.pages.span_page(heap.pages.address_of(cycle_.candidates[next_candidate_].page));
+    Region& region = heap.region_at(heap.pages.address_of(page));
+    Span& span = heap.pages.span(page);
+    const std::size_t end = end_of_span(span);
+    take_out(region, page);
+    if (span.live_bytes != 0) {
         adopt(region, page);
+    } else {
+        span.candidate = 0;
+        heap.pages.append(region.freed.of(span), page);
     }
-    candidate.slots.clear(heap.chunks);
+    for (; next_candidate_ < end; ++next_candidate_) cycle_.candidates[next_candidate_].slots.clear(heap.chunks);
 }
 
-void Settler::evacuate(Region& region, Candidate& candidate) {
+/// The span was the next of those that are to be evacuated.
+void Settler::take_out(Region& region, std::uint32_t page) {
     HeapCore& heap = cycle_.heap;
-    Span& span = heap.pages.span(candidate.page);
+    const std::uint32_t head = heap.pages.pop(region.sparse.of(heap.pages.span(page)));
+    PERFLOC_CHECK(head == page, "internal: spans to evacuate come out of order");
+}
+
+void Settler::evacuate_piece(Candidate& piece) {
+    HeapCore& heap = cycle_.heap;
+    const std::uint32_t page = heap.pages.span_page(heap.pages.address_of(piece.page));
+    Span& span = heap.pages.span(page);
+    Region& region = heap.region_at(heap.pages.address_of(page));
+    const detail::Stopwatch watch;
+    evacuate(region, span, piece);
+    costs_.learn({piece.live_bytes, piece.slots.size()}, watch.elapsed());
+    piece.slots.clear(heap.chunks);
+    if (++next_candidate_ < end_of_span(span)) return;
+    PERFLOC_CHECK(span.live_bytes == 0, "internal: {} bytes of a span that was evacuated are left", span.live_bytes);
+    span.candidate = 0;
+    take_out(region, page);
+    heap.pages.append(region.freed.of(span), page);
+    ++heap.collection.counts.spans_evacuated;
+}
+
+/// Afterwards nothing alive refers to the piece, and nothing in it is marked; its headers say where destructors find their objects.
+void Settler::evacuate(Region& region, Span& span, Candidate& piece) {
+    HeapCore& heap = cycle_.heap;
     Region& destination = destination_of(region, span);
-    for_each_marked(cycle_.marks, heap.pages, candidate.page, span, [&](void* object, Header, std::size_t bytes) {
+    char* const start = heap.pages.address_of(piece.page);
+    const char* const top = heap.pages.address_of(heap.pages.span_page(start)) + span.top_bytes;
+    const char* const end = std::clamp<const char*>(top, start, start + std::size_t{cycle_.piece_pages} * kPageBytes);
+    const char* last = start;  // what the last object may occupy of the next piece
+    for_each_marked(cycle_.marks, start, end, [&](void* object, Header, std::size_t bytes) {
         void* const copy = detail::bump(heap, destination, bytes);
         PERFLOC_CHECK(copy != nullptr, "internal: an evacuation runs out of the room that it was promised");
         std::memcpy(static_cast<char*>(copy) - kHeaderBytes, static_cast<char*>(object) - kHeaderBytes, bytes);
         forward(object, copy);
+        last = static_cast<char*>(object) - kHeaderBytes + bytes;
     });
-    span.slides = true;
-    span.candidate = 0;
     // Protocol P18: what the copies refer to is recorded for where they are now.
-    for_each_marked(cycle_.marks, heap.pages, candidate.page, span, [&](void* object, Header, std::size_t) {
+    for_each_marked(cycle_.marks, start, end, [&](void* object, Header, std::size_t) {
         void* const copy = now_at(object);
         detail::for_each_ref(copy, detail::header_of(copy), detail::type_shapes(), [&](std::atomic<void*>& slot) {
             void* const target = slot.load(std::memory_order_relaxed);
-            if (target != nullptr) fix(slot, target, span);
+            if (target != nullptr) fix(slot, target, piece);
         });
     });
-    const char* const start = heap.pages.address_of(candidate.page);
-    const char* const end = start + std::size_t{span.pages} * kPageBytes;
-    candidate.slots.for_each([&](const IncomingSlot& incoming) {
-        const auto* const at = reinterpret_cast<const char*>(incoming.slot);
-        if (at >= start && at < end) return;                                                    // an old copy's own
-        if (heap.pages.span_at(incoming.slot).slides || !slot_is_live(heap, incoming)) return;  // law [stale]
-        void* const target = incoming.slot->load(std::memory_order_relaxed);
-        if (target != nullptr && heap.pages.span_page(target) == candidate.page) fix(*incoming.slot, target, span);
-    });
-    region.promoted_bytes += span.live_bytes;
-    cycle_.totals.evacuated_bytes += span.live_bytes;
-    ++heap.collection.counts.spans_evacuated;
+    cycle_.marks.clear_words(start, std::max(last, end));
+    detail::ChunkList<IncomingSlot>::Cursor at, ahead;  // slots are anywhere: the latency of some is hidden
+    const auto prefetch = [&] {
+        const IncomingSlot* const incoming = ahead.next(piece.slots);
+        if (incoming == nullptr) return;
+        __builtin_prefetch(incoming->slot, 1, 3);
+        __builtin_prefetch(cycle_.marks.word_for(incoming->slot), 0, 3);
+    };
+    for (int i = 0; i < kSlotsAhead; ++i) prefetch();
+    while (const IncomingSlot* const incoming = at.next(piece.slots)) {
+        prefetch();
+        if (gone(incoming->slot) || !slot_is_live(heap, *incoming)) continue;  // law [stale]
+        void* const target = incoming->slot->load(std::memory_order_relaxed);
+        if (target != nullptr && candidate_of(cycle_, target) == &piece) fix(*incoming->slot, target, piece);
+    }
+    span.live_bytes -= piece.live_bytes;
+    region.promoted_bytes += piece.live_bytes;
+    cycle_.totals.evacuated_bytes += piece.live_bytes;
+}
+
+/// The slot is in an object of the set that is dead, or has moved.
+bool Settler::gone(const void* slot) const {
+    return detail::in_set(cycle_.heap, slot) && !marked_word(cycle_.marks, cycle_.heap.pages, slot);
 }
 
 /// The reference follows its target, if that has moved, and is recorded where it needs to be.
-void Settler::fix(std::atomic<void*>& slot, void* target, const Span& moved) {
-    HeapCore& heap = cycle_.heap;
-    if (&heap.pages.span_at(target) == &moved) {
+void Settler::fix(std::atomic<void*>& slot, void* target, const Candidate& moved) {
+    if (candidate_of(cycle_, target) == &moved) {
         if (!is_forwarded(target)) return;  // a dead slot's
         target = now_at(target);
         slot.store(target, std::memory_order_release);
     }
-    detail::record_reference(heap, slot, target);
+    detail::record_reference(cycle_.heap, slot, target);
 }
 
 }  // namespace perfloc::gc

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gc/cycle/cycle.hpp"
+#include "gc/policy/slice_policy.hpp"
 
 namespace perfloc::gc {
 
@@ -18,15 +19,24 @@ public:
     bool settle(Deadline& deadline, bool in_poll, bool adopt_all);
     /// The next evacuation's cost, at worst; zero where none fits any slice.
     std::chrono::nanoseconds needs() const;
+    /// What evacuations are taken to cost, as learned.
+    const EvacuationCosts& costs() const { return costs_; }
     /// Spans that wait for a poll.
     bool waits_for_poll() const { return region_ >= cycle_.set.size() && next_candidate_ < cycle_.candidates.size(); }
 
 private:
+    bool note_slots(const detail::ChunkList<IncomingSlot>& slots, Deadline& deadline);
     bool adopt_list(Region& region, detail::SpanList& list, Deadline& deadline);
     void adopt(Region& region, std::uint32_t page);
-    void evacuate_or_adopt(Candidate& candidate, bool may_move);
-    void evacuate(Region& region, Candidate& candidate);
-    void fix(std::atomic<void*>& slot, void* target, const detail::Span& moved);
+    bool may_move() const;
+    std::chrono::nanoseconds cost_of(const Candidate& piece) const;
+    std::size_t end_of_span(const detail::Span& span) const;
+    void adopt_rest();
+    void take_out(Region& region, std::uint32_t page);
+    void evacuate_piece(Candidate& piece);
+    void evacuate(Region& region, detail::Span& span, Candidate& piece);
+    bool gone(const void* slot) const;
+    void fix(std::atomic<void*>& slot, void* target, const Candidate& moved);
     bool stamped(Region& region, std::uint32_t page, Deadline& deadline);
     Region& destination_of(Region& region, const detail::Span& span) const;
 
@@ -35,6 +45,8 @@ private:
     std::size_t next_candidate_ = 0;
     std::uint32_t unstamped_ = 0;  ///< pages of the large object that is being adopted
     detail::ChunkList<IncomingSlot>::Cursor cursor_;
+    bool walked_since_ = false;
+    EvacuationCosts costs_;
 };
 
 }  // namespace perfloc::gc

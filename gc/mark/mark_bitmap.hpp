@@ -2,6 +2,7 @@
 
 #include "runtime/memory.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -57,6 +58,14 @@ public:
     /// [start, start + bytes) on 512-byte boundaries.
     void clear(const char* start, std::size_t bytes) {
         std::memset(&bits_[index_of(start) / 64], 0, bytes / kWordBytes / 8);
+    }
+    /// Whole words of the heap, from anywhere to anywhere.
+    void clear_words(const char* start, const char* end) {
+        for (std::size_t i = index_of(start), last = index_of(end); i < last;) {
+            const std::size_t n = std::min(64 - i % 64, last - i);
+            bits_[i / 64] &= ~(ones(n) << i % 64);
+            i += n;
+        }
     }
     void copy(const MarkBitmap& from, const char* start, std::size_t bytes) {
         const std::size_t first = index_of(start) / 64;

@@ -14,34 +14,43 @@ using detail::PageTable;
 using detail::Span;
 using detail::TypeShape;
 
-/// Calls f(object, header, bytes) for each marked object of a span, in the order of addresses. The header is read before
-/// f is called, and f may move the object to a lower address.
+/// The header that an object was made with: where it was copied elsewhere, that of its copy.
+inline Header own_header(Header header) {
+    if ((header & detail::kForwarded) == 0) return header;
+    return *reinterpret_cast<const Header*>(reinterpret_cast<const char*>(header & ~Header{7}) - kHeaderBytes);
+}
+
+/// Calls f(object, header, bytes) for each marked object that begins in [start, end), in the order of addresses. `start` is the
+/// start of a span, or what lies before it has no marks. The header is read before f is called, and f may move the object to
+/// a lower address.
 template <class F>
-PERFLOC_INLINE void for_each_marked(const MarkBitmap& marks, const PageTable& pages, std::uint32_t page,
-                                    const Span& span, F&& f) {
+PERFLOC_INLINE void for_each_marked(const MarkBitmap& marks, char* start, const char* end, F&& f) {
     const TypeShape* const shapes = detail::type_shapes();
-    char* const start = pages.address_of(page);
     const std::uint64_t* const bits = marks.word_for(start);
-    const std::size_t end = span.top_bytes / kWordBytes;
-    std::size_t at = 0;  // in words
-    while (at < end) {
+    const std::size_t words = static_cast<std::size_t>(end - start) / kWordBytes;
+    std::size_t at = 0;
+    while (at < words) {
         const std::uint64_t rest = bits[at / 64] >> (at % 64);
         if (rest == 0) {
             at = (at / 64 + 1) * 64;
             continue;
         }
         at += static_cast<std::size_t>(std::countr_zero(rest));
-        if (at >= end) return;
+        if (at >= words) return;
         char* const cell = start + at * kWordBytes;
         const Header header = *reinterpret_cast<const Header*>(cell);
-        const Header own =
-            (header & detail::kForwarded) != 0
-                ? *reinterpret_cast<const Header*>(reinterpret_cast<const char*>(header & ~Header{7}) - kHeaderBytes)
-                : header;
-        const std::size_t bytes = detail::object_bytes(own, shapes);
+        const std::size_t bytes = detail::object_bytes(own_header(header), shapes);
         at += bytes / kWordBytes;
         f(static_cast<void*>(cell + kHeaderBytes), header, bytes);
     }
+}
+
+/// The same for each marked object of a span.
+template <class F>
+PERFLOC_INLINE void for_each_marked(const MarkBitmap& marks, const PageTable& pages, std::uint32_t page,
+                                    const Span& span, F&& f) {
+    char* const start = pages.address_of(page);
+    for_each_marked(marks, start, start + span.top_bytes, f);
 }
 
 /// Calls f(object, header, bytes) for whatever was allocated in a span: objects, alive or dead, and fillers (objects under
@@ -53,7 +62,7 @@ PERFLOC_INLINE void for_each_object(const PageTable& pages, std::uint32_t page, 
     char* const end = cell + span.top_bytes;
     while (cell < end) {
         const Header header = *reinterpret_cast<const Header*>(cell);
-        const std::size_t bytes = detail::object_bytes(header, shapes);
+        const std::size_t bytes = detail::object_bytes(own_header(header), shapes);
         f(static_cast<void*>(cell + kHeaderBytes), header, bytes);
         if (bytes == 0) return;  // no object has such a header: the verifier says so, and must not go round in circles
         cell += bytes;

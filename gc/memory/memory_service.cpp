@@ -27,7 +27,7 @@ std::chrono::nanoseconds MemoryService::work(Clock::time_point now) {
     tell_time(now);
     learn_demand(now);
     const auto& return_after = heap_.options.return_after;
-    const bool more = get_ahead(now) ||
+    const bool more = heap_.chunks.get_ahead() || get_ahead(now) ||
                       heap_.pool.dissolve_idle(milliseconds(dissolve_after(return_after)), kDissolvedPages) ||
                       give_back(now);
     more_.store(more, std::memory_order_relaxed);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "gc/policy/slice_policy.hpp"
+
 #include <perfloc/options.hpp>
 
 #include <algorithm>
@@ -9,8 +11,8 @@
 /// When the mutator gives time to a collection, and when one begins by itself: plain numbers and times in, decisions out.
 namespace perfloc::gc {
 
-/// Keeps the program's share of any window of time: what slices may take accrues while the program runs, up to a part of a
-/// window's worth (a token bucket, so that slices never come in a row that is longer).
+/// Keeps the program's share of any window of time: what slices may take accrues while the program runs, up to one of the
+/// longest slices, so that they do not come in a row (a token bucket).
 class Pacer {
 public:
     using nanoseconds = std::chrono::nanoseconds;
@@ -18,13 +20,15 @@ public:
     explicit Pacer(const PauseBudget& budget) { set(budget); }
     void set(const PauseBudget& budget) {
         budget_ = budget;
+        // In a window w slices take at most most_ + rate_ * w. The rest of what is allowed is for what else a collection
+        // takes: the barrier's longer way, and the last work item of a slice.
         const double rest = 1.0 - budget.utilization;
-        // In a window w slices take at most most() + rate() * w, which is the program's share subtracted.
-        rate_ = rest / 2;
-        most_ = std::max(budget.max,
-                         nanoseconds(static_cast<std::int64_t>(static_cast<double>(budget.window.count()) * rest / 2)));
+        rate_ = 0.6 * rest;
+        most_ = budget.max;
         credit_ = std::min(credit_, most_);
     }
+    /// How long a slice is at most.
+    nanoseconds longest() const { return slice_of(budget_.max); }
     /// How long a slice may be now; zero where it is better to wait until one is worth its start: half of the longest pause,
     /// or what its first piece of work needs.
     nanoseconds allowance(nanoseconds now, nanoseconds need = nanoseconds(0)) {
@@ -32,10 +36,12 @@ public:
         last_ = now;
         credit_ = std::min(
             most_, credit_ + nanoseconds(static_cast<std::int64_t>(static_cast<double>(passed.count()) * rate_)));
-        const nanoseconds least = std::min(budget_.max, std::max(need, budget_.max / 2));
-        return credit_ < least ? nanoseconds(0) : std::min(credit_, budget_.max);
+        const nanoseconds least = std::min(longest(), std::max(need, longest() / 2));
+        return credit_ < least ? nanoseconds(0) : std::min(credit_, longest());
     }
-    void spent(nanoseconds time) { credit_ -= time; }
+    /// Also what was spent without asking, where a collection was urgent: but that is not owed for ever, or the next one would be
+    /// late, and urgent, too.
+    void spent(nanoseconds time) { credit_ = std::max(credit_ - time, -4 * most_); }
 
 private:
     PauseBudget budget_;
@@ -45,39 +51,36 @@ private:
     nanoseconds last_{0};
 };
 
-/// How far the heap may grow, above what the last collection left, before the next begins by itself.
+/// How far the heap may grow, above what the last collection left, before the next begins by itself: so that it ends, as the
+/// last one went, before the heap has grown by more than is allowed (as Go's pacer does: Clements, "Go 1.5 concurrent garbage
+/// collector pacing", 2015).
 class GrowthPolicy {
 public:
-    /// After a collection that began `since` after the one before and took `time`: one that takes much of the time between
-    /// begins later, so that the collector keeps up and memory stays bounded.
-    void collected(std::chrono::nanoseconds time, std::chrono::nanoseconds since) {
-        const double share =
-            since.count() <= 0 ? 1.0 : static_cast<double>(time.count()) / static_cast<double>(since.count());
-        if (share > 0.5) {
-            growth_ = std::min(1.0, growth_ * 1.5);
-        } else if (share < 0.2) {
-            growth_ = std::max(kLeastGrowth, growth_ / 1.5);
-        }
-    }
+    /// What the program made while the last collection went on, in bytes.
+    void collected(std::size_t made) { made_ = made; }
+
     /// Not above the soft limit; where that is passed, half of what is left to the limit.
-    std::size_t threshold(std::size_t used, std::size_t soft_limit, std::size_t limit) const {
-        const std::size_t above = used + allowed(used);
-        if (used < soft_limit / 16 * 15) return std::min(above, soft_limit);
-        return std::min(above, used + (limit - std::min(limit, used)) / 2);
+    std::size_t threshold(std::size_t left, std::size_t soft_limit, std::size_t limit) const {
+        const std::size_t most = allowed(left);
+        const std::size_t above = left + std::clamp(most - std::min(most, made_ + made_ / 4), most / 4, most / 4 * 3);
+        if (left < soft_limit / 16 * 15) return std::min(above, soft_limit);
+        return std::min(above, left + (limit - std::min(limit, left)) / 2);
     }
-    /// While a collection goes on that began at `used`: above this the program outruns it (law [progress]).
-    std::size_t urgent_above(std::size_t used, std::size_t limit) const {
-        return std::min(used + allowed(used), used + (limit - std::min(limit, used)) / 2);
+    /// While a collection goes on: above this the program outruns it (law [progress]). `left` as at the last one, `used` when
+    /// it began.
+    std::size_t urgent_above(std::size_t left, std::size_t used, std::size_t limit) const {
+        const std::size_t above = std::max(left + allowed(left), used + allowed(left) / 4);
+        return std::min(above, used + (limit - std::min(limit, used)) / 2);
     }
 
 private:
-    std::size_t allowed(std::size_t used) const {
-        return std::max(kLeastGrowthBytes, static_cast<std::size_t>(static_cast<double>(used) * growth_));
+    static std::size_t allowed(std::size_t left) {
+        return std::max(kLeastGrowthBytes, static_cast<std::size_t>(static_cast<double>(left) * kMostGrowth));
     }
-    static constexpr double kLeastGrowth = 0.2;
+    static constexpr double kMostGrowth = 0.4;
     static constexpr std::size_t kLeastGrowthBytes = std::size_t{24} << 20;
 
-    double growth_ = 0.3;
+    std::size_t made_ = 0;
 };
 
 }  // namespace perfloc::gc

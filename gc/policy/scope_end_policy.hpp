@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -49,12 +51,35 @@ struct MarkedSpan {
     bool movable = false;  ///< nothing in it is pinned, by type, size or handle
 };
 
-/// At half full, evacuating costs as many copied bytes as it frees. Below it, a survivor that keeps a span is moved.
-inline constexpr double kEvacuateBelow = 0.5;
+/// At half full, evacuating costs as many copied bytes as it frees. Below it, a survivor that keeps a span is moved. In a scope
+/// that goes on, where this bounds its memory, sooner.
+inline constexpr double kEvacuateBelow = 0.5, kEvacuateInOpenScopesBelow = 0.7;
 
-constexpr bool evacuate(const MarkedSpan& span, bool stress) {
+/// Bytes that live in spans that may move, by how full these are: twentieths.
+using LiveByFullness = std::array<std::uint64_t, 20>;
+
+/// How full a span may be that is still evacuated: the emptiest go first, until a 32nd of all that lives, or a fifth in scopes
+/// that go on, would be moved: moving costs ten times as much as marking. What is nearly empty is always worth it.
+constexpr double evacuate_below(const LiveByFullness& live, std::uint64_t all_live, bool stays) {
+    const double most = stays ? kEvacuateInOpenScopesBelow : kEvacuateBelow;
+    const std::uint64_t quota = all_live / (stays ? 5 : 32);
+    constexpr std::size_t kNearlyEmpty = 2;
+    std::uint64_t moved = 0;
+    for (std::size_t i = 0; i < live.size(); ++i) {
+        moved += live[i];
+        const double fullness = static_cast<double>(i) / static_cast<double>(live.size());
+        if (fullness >= most || (moved > quota && i >= kNearlyEmpty)) return std::min(fullness, most);
+    }
+    return most;
+}
+
+constexpr std::size_t fullness_of(std::uint64_t live_bytes, std::uint64_t span_bytes) {
+    return std::min<std::size_t>(live_bytes * LiveByFullness{}.size() / span_bytes, LiveByFullness{}.size() - 1);
+}
+
+constexpr bool evacuate(const MarkedSpan& span, double below, bool stress) {
     if (!span.movable) return false;
-    return stress || static_cast<double>(span.live_bytes) < kEvacuateBelow * static_cast<double>(span.span_bytes);
+    return stress || static_cast<double>(span.live_bytes) < below * static_cast<double>(span.span_bytes);
 }
 
 }  // namespace perfloc::gc

@@ -1,30 +1,65 @@
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 
 /// What the pieces of a slice cost, so that none is begun that would not fit (law [slice]): plain numbers in, a
 /// decision out.
 namespace perfloc::gc {
 
-struct EvacuationCost {
+/// What a slice is given of the longest pause: the rest is for the last piece of work that it began.
+constexpr std::chrono::nanoseconds slice_of(std::chrono::nanoseconds longest) { return longest / 5 * 4; }
+
+struct Evacuation {
     std::uint64_t live_bytes = 0;
     std::uint64_t slots = 0;
 };
 
-/// The dearest seen, cold: copying small objects with their references, and fixing a slot somewhere in the heap.
-inline constexpr double kWorstNanosecondsPerByteEvacuated = 1.2;
-inline constexpr double kWorstNanosecondsPerSlotFixed = 60.0;
-
-constexpr std::chrono::nanoseconds cost_of(const EvacuationCost& cost) {
-    return std::chrono::nanoseconds(
-        static_cast<std::int64_t>(static_cast<double>(cost.live_bytes) * kWorstNanosecondsPerByteEvacuated +
-                                  static_cast<double>(cost.slots) * kWorstNanosecondsPerSlotFixed));
-}
+/// Usual, cold: copying small objects with their references, and fixing a slot somewhere in the heap.
+inline constexpr double kNanosecondsPerByteEvacuated = 1.2;
+inline constexpr double kNanosecondsPerSlotFixed = 60.0;
 
 /// Of one span, in a slice of so long.
 constexpr std::size_t most_slots_fixed(std::chrono::nanoseconds budget) {
-    return static_cast<std::size_t>(static_cast<double>(budget.count()) / kWorstNanosecondsPerSlotFixed) + 1;
+    return static_cast<std::size_t>(static_cast<double>(budget.count()) / kNanosecondsPerSlotFixed) + 1;
 }
+
+/// Pages of a span that are evacuated in one go: a power of two, so many that objects of some 64 bytes with four references to
+/// each fit a slice easily, also where all of them are cold.
+constexpr std::uint32_t pages_at_once(std::chrono::nanoseconds budget) {
+    return std::bit_floor(
+        static_cast<std::uint32_t>(std::clamp<std::int64_t>(budget / std::chrono::microseconds(100), 1, 64)));
+}
+
+/// What an evacuation will cost, from what is usual and what this heap's took: a factor that rises at once with those that
+/// were dearer than expected and falls slowly, so that nine of ten keep to it (a stochastic estimate of a quantile, after
+/// Robbins and Monro, 1951).
+class EvacuationCosts {
+public:
+    std::chrono::nanoseconds of(const Evacuation& evacuation) const {
+        return std::chrono::nanoseconds(static_cast<std::int64_t>(usual(evacuation) * factor_));
+    }
+    void learn(const Evacuation& evacuation, std::chrono::nanoseconds took) {
+        const double usually = usual(evacuation);
+        if (usually <= 0) return;
+        const double ratio =
+            std::min(static_cast<double>(took.count()) / usually, 2 * kMost);  // one that was preempted
+        factor_ = std::clamp(factor_ * (ratio > factor_ ? 1.18 : 0.98), kLeast, kMost);
+    }
+    double per_byte() const { return kNanosecondsPerByteEvacuated * factor_; }
+    double per_slot() const { return kNanosecondsPerSlotFixed * factor_; }
+
+private:
+    static constexpr double kLeast = 0.25, kMost = 4.0;
+    static double usual(const Evacuation& evacuation) {
+        return static_cast<double>(evacuation.live_bytes) * kNanosecondsPerByteEvacuated +
+               static_cast<double>(evacuation.slots) * kNanosecondsPerSlotFixed;
+    }
+
+    double factor_ = 1.25;
+};
 
 }  // namespace perfloc::gc

@@ -38,7 +38,9 @@ void ObjectMap::fill() {
     const MarkBitmap marks(heap_.memory, detail::Area::live);
     for (const Region* const region : regions_) {
         for_each_span(heap_, *region, [&](std::uint32_t page, const Span& span) {
-            for_each_live(marks, heap_.pages, page, span, [&](void* object, Header, std::size_t) { add(object); });
+            for_each_live(marks, heap_.pages, page, span, [&](void* object, Header header, std::size_t) {
+                if (!moved(span, header)) add(object);
+            });
         });
     }
 }

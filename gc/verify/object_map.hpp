@@ -7,6 +7,11 @@
 
 namespace perfloc::gc {
 
+/// The span is being evacuated, and the object is elsewhere already.
+inline bool moved(const detail::Span& span, detail::Header header) {
+    return span.candidate != 0 && (header & detail::kForwarded) != 0;
+}
+
 /// Where objects that may be alive start: found by walking every span of every open region, not from mark bits (but where
 /// a span's live map is all that tells the living from the dead). One bit for each word up to the last page in use.
 class ObjectMap {

@@ -57,6 +57,7 @@ void Verifier::find_objects(Region& region) {
             return;
         }
         for_each_live(marks, heap_.pages, page, span, [&](void* object, Header header, std::size_t bytes) {
+            if (moved(span, header)) return;
             const std::uint32_t type = detail::header_type(header);
             if (type != detail::kFillerType) ++report_.objects;
             if ((header & 7) != 0 || type < detail::kFillerType || type >= detail::type_count() || bytes == 0) {
@@ -116,8 +117,9 @@ void Verifier::check_region(Region& region) {
                               detail::LabelTable::name(region.label)));
     }
     for_each_span(heap_, region, [&](std::uint32_t page, const Span& span) {
-        for_each_live(marks, heap_.pages, page, span,
-                      [&](void* object, Header header, std::size_t) { check_object(region, object, header); });
+        for_each_live(marks, heap_.pages, page, span, [&](void* object, Header header, std::size_t) {
+            if (!moved(span, header)) check_object(region, object, header);
+        });
     });
     check_handles(region, region.handles, "a Handle");
     check_handles(region, region.walked, "a Handle");

@@ -168,8 +168,11 @@ inline shade(o) {
 #define not_left_out(s, t) (where[s] != where[t])
 #elif defined BREAK_P21
 #define not_left_out(s, t) !has(incoming[Outer] | incoming[Ended] | incoming[Inner], s)
+#elif defined BREAK_SWEEP_LOOKS
+#define not_left_out(s, t) !(where[s] == where[t] && has(set, s) && stage < Weak)
 #else
-#define not_left_out(s, t) true
+/* Until the sweep, which looks at every slot of the set. */
+#define not_left_out(s, t) !(where[s] == where[t] && has(set, s) && stage < Sweeping)
 #endif
 
 /* A slot of `s` receives `t`: record it where the reference rule says so. */

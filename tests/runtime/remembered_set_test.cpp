@@ -1,12 +1,12 @@
 #include "support/catch.hpp"
 
 #include "api/objects.hpp"
+#include "runtime/deduplication.hpp"
 #include "runtime/heap_core.hpp"
 #include "runtime/remembered_set.hpp"
 
 #include <perfloc/units.hpp>
 
-#include <memory>
 #include <set>
 #include <vector>
 
@@ -15,25 +15,53 @@ using namespace perfloc::detail;
 
 namespace {
 
+/// Slots in the heap: those of an array of references.
 struct Bench {
-    HeapCore heap{Options{.reserve = 64_MiB, .limit = 8_MiB}};
+    Heap heap{objects::small()};
+    Mutator me{heap};
+    HeapCore& core = current_heap("the test");
+    std::vector<Handle<Array<Ref<objects::Node>>>> arrays;
     RememberedSet set;
 
-    void add(std::atomic<void*>& slot, std::uint64_t generation = 1) { set.add(heap.chunks, {&slot, generation}); }
+    ~Bench() { set.clear(core.chunks); }
+
+    std::vector<std::atomic<void*>*> slots(std::size_t n) {
+        arrays.push_back(make_array<Ref<objects::Node>>(n));
+        auto* const first = reinterpret_cast<std::atomic<void*>*>(arrays.back()->data());
+        std::vector<std::atomic<void*>*> all;
+        for (std::size_t i = 0; i < n; ++i) all.push_back(first + i);
+        return all;
+    }
+    std::uint64_t generation_of(const std::atomic<void*>* slot) const { return core.pages.span_at(slot).generation; }
+    void add(std::atomic<void*>* slot) { set.add(core.chunks, core.deduplication, {slot, generation_of(slot)}); }
     std::vector<IncomingSlot> contents() const {
         std::vector<IncomingSlot> all;
         set.for_each([&](const IncomingSlot& slot) { all.push_back(slot); });
         return all;
     }
+    std::set<std::atomic<void*>*> distinct() const {
+        std::set<std::atomic<void*>*> found;
+        set.for_each([&](const IncomingSlot& slot) { found.insert(slot.slot); });
+        return found;
+    }
 };
 
-std::unique_ptr<std::atomic<void*>[]> slots(std::size_t n) { return std::make_unique<std::atomic<void*>[]>(n); }
+class Random {
+public:
+    std::size_t below(std::size_t n) {
+        state_ ^= state_ << 13, state_ ^= state_ >> 7, state_ ^= state_ << 17;
+        return state_ % n;
+    }
+
+private:
+    std::uint64_t state_ = 88172645463325252u;
+};
 
 }  // namespace
 
 TEST_CASE("the slot that was recorded last is not recorded again") {
     Bench bench;
-    const auto all = slots(2);
+    const auto all = bench.slots(2);
     for (int i = 0; i < 100; ++i) bench.add(all[0]);
     CHECK(bench.set.size() == 1);
     bench.add(all[1]);
@@ -41,55 +69,123 @@ TEST_CASE("the slot that was recorded last is not recorded again") {
     CHECK(bench.set.size() == 2);
 }
 
-TEST_CASE("the same slot in a span that was handed out again is another one") {
+TEST_CASE("a slot whose span was handed out again goes: it cannot match any more") {
     Bench bench;
-    const auto all = slots(1);
-    bench.add(all[0], 1);
-    bench.add(all[0], 2);
+    const auto all = bench.slots(1);
+    bench.add(all[0]);
+    bench.core.pages.span_at(all[0]).generation = bench.core.pool.new_generation();
+    bench.add(all[0]);
     CHECK(bench.set.size() == 2);
-    bench.set.deduplicate(bench.heap.chunks);
+    bench.core.deduplication.finish(bench.set);
     REQUIRE(bench.set.size() == 1);
-    CHECK(bench.contents().front().generation == 2);  // the older one cannot match any more
+    CHECK(bench.contents().front().generation == bench.generation_of(all[0]));
+}
+
+TEST_CASE("a slot that is recorded anew in a newer span, while its set is looked at, is not taken for the old one") {
+    Bench bench;
+    const auto all = bench.slots(5000);
+    // The first slot is seen at the beginning of the pass, which the others begin.
+    for (std::size_t i = 0; i < 4200; ++i) bench.add(all[i]);
+    Span& span = bench.core.pages.span_at(all[0]);
+    span.generation = bench.core.pool.new_generation();
+    for (std::size_t i = 0; i < 5000; ++i) bench.add(all[i]);
+    bench.core.deduplication.finish(bench.set);
+    bench.core.deduplication.finish(bench.set);
+    CHECK(bench.set.size() == 5000);
+    for (const IncomingSlot& slot : bench.contents()) REQUIRE(slot.generation == span.generation);
 }
 
 TEST_CASE("deduplication loses no slot") {
     Bench bench;
-    const auto all = slots(3000);
+    const auto all = bench.slots(3000);
     std::set<std::atomic<void*>*> expected;
-    std::uint64_t random = 88172645463325252u;
+    Random random;
     for (int i = 0; i < 200'000; ++i) {
-        random ^= random << 13, random ^= random >> 7, random ^= random << 17;
-        std::atomic<void*>& slot = all[random % 3000];
+        std::atomic<void*>* const slot = all[random.below(3000)];
         bench.add(slot);
-        expected.insert(&slot);
+        expected.insert(slot);
     }
     CHECK(bench.set.size() < 10'000);
-    bench.set.deduplicate(bench.heap.chunks);
-    std::set<std::atomic<void*>*> found;
-    for (const IncomingSlot& slot : bench.contents()) found.insert(slot.slot);
-    CHECK(found == expected);
+    bench.core.deduplication.finish(bench.set);
+    CHECK(bench.distinct() == expected);
     CHECK(bench.set.size() == expected.size());
+}
+
+TEST_CASE("a set may be taken, spliced, filtered and cleared in the middle of its deduplication") {
+    Bench bench;
+    const auto all = bench.slots(6000);
+    Random random;
+    for (int round = 0; round < 20; ++round) {
+        std::set<std::atomic<void*>*> expected;
+        for (std::size_t i = 0; i < 4096 + random.below(2000); ++i) {
+            std::atomic<void*>* const slot = all[random.below(6000)];
+            bench.add(slot);
+            expected.insert(slot);
+        }
+        CHECK(bench.distinct() == expected);
+        RememberedSet other;
+        switch (round % 4) {
+            case 0:
+                other.splice(bench.set);
+                CHECK(bench.set.empty());
+                bench.set.splice(other);
+                break;
+            case 1:
+                bench.set.filter(bench.core.chunks, [](const IncomingSlot&) { return true; });
+                break;
+            case 2:
+                for (const std::size_t i : {0u, 1u, 2u})
+                    other.add(bench.core.chunks, bench.core.deduplication, {all[i], bench.generation_of(all[i])});
+                for (const std::size_t i : {0u, 1u, 2u}) expected.insert(all[i]);
+                bench.set.splice(other);
+                break;
+            default:
+                bench.set.clear(bench.core.chunks);
+                expected.clear();
+        }
+        CHECK(bench.distinct() == expected);
+        bench.core.deduplication.finish(bench.set);
+        CHECK(bench.distinct() == expected);
+        CHECK(bench.set.size() == expected.size());
+        bench.set.clear(bench.core.chunks);
+    }
+}
+
+TEST_CASE("two sets that grow at once are both deduplicated") {
+    Bench bench;
+    const auto all = bench.slots(2000);
+    RememberedSet other;
+    Random random;
+    for (int i = 0; i < 200'000; ++i) {
+        bench.add(all[random.below(1000)]);
+        std::atomic<void*>* const slot = all[1000 + random.below(1000)];
+        other.add(bench.core.chunks, bench.core.deduplication, {slot, bench.generation_of(slot)});
+    }
+    CHECK(bench.set.size() < 10'000);
+    CHECK(other.size() < 10'000);
+    CHECK(bench.distinct().size() == 1000);
+    other.clear(bench.core.chunks);
 }
 
 TEST_CASE("fields that are written in turn a million times cost bounded memory") {
     Bench bench;
-    const auto all = slots(3);
-    for (int i = 0; i < 1'000'000; ++i) bench.add(all[static_cast<std::size_t>(i) % 3]);
-    CHECK(bench.set.size() <= 4096);
-    CHECK(bench.heap.chunks.bytes() < 256_KiB);
+    const auto all = bench.slots(3);
+    for (std::size_t i = 0; i < 1'000'000; ++i) bench.add(all[i % 3]);
+    CHECK(bench.set.size() <= 5000);
+    CHECK(bench.core.chunks.bytes() < 256_KiB);
 }
 
 TEST_CASE("splicing and clearing leave an empty set behind") {
     Bench bench;
-    const auto all = slots(10);
+    const auto all = bench.slots(10);
     RememberedSet other;
-    for (std::size_t i = 0; i < 10; ++i) other.add(bench.heap.chunks, {&all[i], 1});
+    for (std::atomic<void*>* const slot : all) other.add(bench.core.chunks, bench.core.deduplication, {slot, 1});
     bench.set.splice(other);
     CHECK(other.empty());
     CHECK(bench.set.size() == 10);
-    bench.set.filter(bench.heap.chunks, [&](const IncomingSlot& slot) { return slot.slot != &all[4]; });
+    bench.set.filter(bench.core.chunks, [&](const IncomingSlot& slot) { return slot.slot != all[4]; });
     CHECK(bench.set.size() == 9);
-    bench.set.clear(bench.heap.chunks);
+    bench.set.clear(bench.core.chunks);
     CHECK(bench.set.empty());
 }
 

@@ -50,8 +50,24 @@ TEST_CASE("a span is evacuated when it is sparse and movable, under stress whene
     };
     for (const Case& c : cases) {
         INFO(c.span.live_bytes << " of " << c.span.span_bytes);
-        CHECK(evacuate(c.span, c.stress) == c.evacuated);
+        CHECK(evacuate(c.span, kEvacuateBelow, c.stress) == c.evacuated);
     }
+}
+
+TEST_CASE("the emptiest spans are evacuated, until much would be moved") {
+    LiveByFullness live{};
+    CHECK(evacuate_below(live, 0, false) == kEvacuateBelow);
+    live[3] = 50, live[5] = 60, live[8] = 200, live[15] = 700;
+    CHECK(evacuate_below(live, 10'000, false) == kEvacuateBelow);
+    CHECK(evacuate_below(live, 10'000, true) == kEvacuateInOpenScopesBelow);
+    CHECK(evacuate_below(live, 3'300, false) == 5 / 20.0);  // a 32nd: 103
+    CHECK(evacuate_below(live, 1'000, true) == 8 / 20.0);   // a fifth: 200
+    CHECK(evacuate_below(live, 1'600, true) == kEvacuateInOpenScopesBelow);
+    live[0] = 10'000;
+    CHECK(evacuate_below(live, 10'000, true) == 2 / 20.0);  // nearly empty: always
+    CHECK(fullness_of(0, 4096) == 0);
+    CHECK(fullness_of(4095, 4096) == 19);
+    CHECK(fullness_of(4096, 4096) == 19);
 }
 
 TEST_CASE("the baseline collects next when the heap has grown by the factor and is not small") {

@@ -1,0 +1,45 @@
+#include "runtime/slot_table.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace perfloc::detail {
+
+void SlotTable::plan(std::size_t slots) {
+    planned_ = std::bit_ceil(std::max<std::size_t>(1, 2 * slots / kPerChunk));
+    shift_ = 64 - static_cast<unsigned>(std::countr_zero(planned_ * kPerChunk));
+    slots_ = 0;
+}
+
+bool SlotTable::grow(ChunkPool& pool, std::size_t chunks) {
+    for (; chunks_.size() < planned_ && chunks != 0; --chunks) {
+        auto* const chunk = static_cast<Slot*>(pool.take());
+        std::fill_n(chunk, kPerChunk, nullptr);
+        chunks_.push_back(chunk);
+    }
+    return chunks_.size() == planned_;
+}
+
+bool SlotTable::shrink(ChunkPool& pool, std::size_t chunks) {
+    for (; !chunks_.empty() && chunks != 0; --chunks) {
+        pool.give(chunks_.back());
+        chunks_.pop_back();
+    }
+    return chunks_.empty();
+}
+
+SlotTable::Insert SlotTable::insert(Slot slot) {
+    const std::size_t places = planned_ * kPerChunk;
+    std::size_t i = static_cast<std::size_t>(reinterpret_cast<std::uintptr_t>(slot) * 0x9e3779b97f4a7c15u >> shift_);
+    for (;; i = (i + 1) % places) {
+        Slot& at = place(i);
+        if (at == slot) return Insert::found;
+        if (at != nullptr) continue;
+        if (slots_ >= places / 4 * 3) return Insert::full;
+        at = slot;
+        ++slots_;
+        return Insert::added;
+    }
+}
+
+}  // namespace perfloc::detail

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "runtime/chunk_pool.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace perfloc::detail {
+
+/// A set of slots in chunks, made and given back in steps: so that neither costs a pause, and its memory is what others used
+/// before. Open addressing, linear probing, Fibonacci hashing (Knuth, volume 3, section 6.4).
+class SlotTable {
+public:
+    using Slot = std::atomic<void*>*;
+
+    /// Wants room for `slots`. O(1).
+    void plan(std::size_t slots);
+    /// Takes at most so many chunks towards the plan; true when that is met.
+    bool grow(ChunkPool& pool, std::size_t chunks);
+    /// Gives at most so many chunks back; true when it has none.
+    bool shrink(ChunkPool& pool, std::size_t chunks);
+
+    bool empty() const { return chunks_.empty(); }
+
+    enum class Insert { added, found, full };
+    /// Expected O(1). Once the plan is met.
+    Insert insert(Slot slot);
+
+private:
+    static constexpr std::size_t kPerChunk = kChunkBytes / sizeof(Slot);
+
+    Slot& place(std::size_t i) const { return chunks_[i / kPerChunk][i % kPerChunk]; }
+
+    std::vector<Slot*> chunks_;
+    std::size_t planned_ = 0;  ///< chunks: a power of two
+    std::size_t slots_ = 0;
+    unsigned shift_ = 0;
+};
+
+}  // namespace perfloc::detail
