@@ -16,6 +16,8 @@ bool slot_is_live(HeapCore& heap, const detail::IncomingSlot& incoming) {
     const std::uint32_t region = heap.regions.resolve(heap.pages.region_at(incoming.slot));
     const RegionState state = heap.regions.state(region);
     if (state != RegionState::open && state != RegionState::condemned && state != RegionState::parked) return false;
+    // In what is being moved: the dead, whose destructors have run by now, and the old copies of what has moved already.
+    if (heap.collection.candidates_known && heap.collector->dying(incoming.slot)) return false;
     return live_word(heap, span, incoming.slot);
 }
 
@@ -37,7 +39,8 @@ void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Ro
         if (page != known_page || incoming.generation != known_generation) {
             if (!slot_is_live(heap, incoming)) return;
             owner = &heap.region_at(incoming.slot);
-            known_page = heap.pages.span_at(incoming.slot).live_map ? 0 : page;
+            const bool whole = !heap.pages.span_at(incoming.slot).live_map && !heap.collection.candidates_known;
+            known_page = whole ? page : 0;
             known_generation = incoming.generation;
         }
         void* const target = incoming.slot->load(std::memory_order_relaxed);

@@ -25,7 +25,8 @@ struct Root {
 };
 
 /// law [stale]: a recorded slot is used only after it is shown to be a Ref of a live object: its span is not in the pool,
-/// its generation matches, and in a span with dead objects among the living its word is marked.
+/// its generation matches, in a span with dead objects among the living its word is marked, and so it is in what the running
+/// collection is moving.
 bool slot_is_live(HeapCore& heap, const detail::IncomingSlot& slot);
 
 /// The roots of an ended region, outermost destination first. A slot's destination is its own scope; a handle's is

@@ -260,18 +260,13 @@ void Settler::evacuate(Region& region, Span& span, Candidate& piece) {
     for (int i = 0; i < kSlotsAhead; ++i) prefetch();
     while (const IncomingSlot* const incoming = at.next(piece.slots)) {
         prefetch();
-        if (gone(incoming->slot) || !slot_is_live(heap, *incoming)) continue;  // law [stale]
+        if (!slot_is_live(heap, *incoming)) continue;  // law [stale]
         void* const target = incoming->slot->load(std::memory_order_relaxed);
         if (target != nullptr && candidate_of(cycle_, target) == &piece) fix(*incoming->slot, target, piece);
     }
     span.live_bytes -= piece.live_bytes;
     region.promoted_bytes += piece.live_bytes;
     cycle_.totals.evacuated_bytes += piece.live_bytes;
-}
-
-/// The slot is in an object of the set that is dead, or has moved.
-bool Settler::gone(const void* slot) const {
-    return detail::in_set(cycle_.heap, slot) && !marked_word(cycle_.marks, cycle_.heap.pages, slot);
 }
 
 /// The reference follows its target, if that has moved, and is recorded where it needs to be.

@@ -35,7 +35,6 @@ private:
     void take_out(Region& region, std::uint32_t page);
     void evacuate_piece(Candidate& piece);
     void evacuate(Region& region, detail::Span& span, Candidate& piece);
-    bool gone(const void* slot) const;
     void fix(std::atomic<void*>& slot, void* target, const Candidate& moved);
     bool stamped(Region& region, std::uint32_t page, Deadline& deadline);
     Region& destination_of(Region& region, const detail::Span& span) const;

@@ -178,3 +178,29 @@ TEST_CASE("a field that was told of while marking went on is told again when it 
     check(*table);
     require_sound(heap);
 }
+
+TEST_CASE("the old copy of what has moved keeps nothing alive") {
+    perfloc::Heap heap(in_steps(20us));
+    perfloc::Mutator me(heap);
+    const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
+    perfloc::Scope scope{"open"};
+    fill(*table);
+    const std::uint32_t page = inspect::core().pages.span_page((*table)[kLeaves / 2].get());
+    std::size_t first = 0;  // of that span: it moves first
+    while (inspect::core().pages.span_page((*table)[first].get()) != page) ++first;
+    scope.trim();
+    REQUIRE(perfloc::testing::run_to(heap, "mark"));
+    perfloc::Scope inner{"inner"};  // is not looked at
+    (*table)[first]->other = perfloc::make_raw<Leaf>(nullptr, 1u);
+    REQUIRE(perfloc::testing::run_to(heap, "settle"));
+    const std::size_t all = on_page(*table, page);
+    while (perfloc::testing::phase(heap) == "settle" && !in_part(*table, page, all)) step();
+    REQUIRE(in_part(*table, page, all));
+    REQUIRE(inspect::core().pages.span_page((*table)[first].get()) != page);
+    CHECK((*table)[first]->other->value == 1);
+    (*table)[first]->other = nullptr;
+    CHECK(inner.end().promoted_bytes == 0);
+    REQUIRE(me.collect_until(std::chrono::steady_clock::now() + 60s));
+    check(*table);
+    require_sound(heap);
+}
