@@ -66,6 +66,7 @@ public:
     }
 
     bool collect_until(std::chrono::steady_clock::time_point until) override {
+        engine_.poll();
         for (;;) {
             begin_what_is_due();
             if (!engine_.active()) {
@@ -120,6 +121,7 @@ public:
         if (phase_.now() != Phase::idle || detail::hot.quiet != 0) return;  // law [quiet]
         engine_.poll();
         engine_.finish(true, true);
+        cycle_running_ = false;
         whole_.run(heap_.stress.move, reason);
         set_threshold(heap_.pool.used_bytes());
         heap_.safepoint_due = false;
@@ -226,20 +228,26 @@ private:
         return above < heap_.options.soft_limit ? std::min(above + survived, heap_.options.soft_limit) : above;
     }
 
+    /// The most that was used while a collection of what is open went on; copies are its own.
+    void note_used() {
+        const std::size_t copies = engine_.cycle().pressure ? engine_.cycle().totals.evacuated_bytes : 0;
+        const std::size_t used = heap_.pool.used_bytes();
+        most_used_ = std::max(most_used_, used - std::min(used, copies));
+    }
+
     void begin_pressure(Region& outermost, CollectionReason reason) {
         cycle_running_ = true;
-        spans_before_ = heap_.totals.span_bytes;
+        most_used_ = used_before_ = heap_.pool.used_bytes();
         engine_.begin_pressure(outermost, reason);
     }
 
     void note_end_of_cycle() {
         cycle_running_ = false;
         heap_.for_each_open_region([](Region& region) { region.settled_pages = region.pages; });
-        // What was made meanwhile was not looked at: it is growth already.
+        // By what the program grew meanwhile, which was not looked at, it has grown already.
+        note_used();
         const std::size_t used = heap_.pool.used_bytes();
-        const std::size_t made = heap_.totals.span_bytes - spans_before_;
-        const std::size_t copies = engine_.cycle().totals.evacuated_bytes;
-        const std::size_t grown = made - std::min(made, copies);
+        const std::size_t grown = most_used_ - std::min(most_used_, used_before_);
         growth_.collected(grown);
         set_threshold(used - std::min(used, grown));
         if (used > heap_.collect_above) heap_.safepoint_due = true;
@@ -270,6 +278,7 @@ private:
             const std::size_t used = heap_.pool.used_bytes();
             urgent_above_ = growth_.urgent_above(engine_.cycle().pressure ? left_ : used, used, limit());
         }
+        if (cycle_running_) note_used();
         // Copies are the collection's own.
         const bool urgent = heap_.pool.used_bytes() > urgent_above_ + engine_.cycle().totals.evacuated_bytes;
         if (is_collectors(phase) && engine_.has_thread()) {
@@ -391,7 +400,8 @@ private:
     bool cycle_running_ = false;         // one that growth or trim() has begun
     std::size_t left_ = 0;               // used bytes after the last one
     std::uint64_t promoted_before_ = 0;  // bytes promoted until then
-    std::uint64_t spans_before_ = 0;     // bytes of all spans that had been handed out when it began
+    std::size_t used_before_ = 0;        // when it began
+    std::size_t most_used_ = 0;          // since then
     std::uint32_t trim_region_ = 0;
     std::uint64_t trim_birth_ = 0;
     Engine engine_;  // at last: its thread ends first

@@ -22,7 +22,7 @@ void RememberedSet::grown(Deduplication& deduplication) { deduplication.step(*th
 void Deduplication::step(RememberedSet& set) {
     if (running()) {
         if (seen_.grow(chunks_, kChunksAStep)) look_at_some();
-    } else if (seen_.shrink(chunks_, kChunksAStep)) {
+    } else if (seen_.shrink(chunks_, kChunksAStep) && set.size() >= set.enough_) {
         begin(set);
     }
     // It goes on, or waits for its turn, or gives the table's memory back.
@@ -37,13 +37,17 @@ void Deduplication::finish(RememberedSet& set) {
     } while (set.enough_ == 0);
 }
 
+/// Where the C++ heap refuses the table's directory, later.
 void Deduplication::begin(RememberedSet& set) {
+    if (!seen_.plan(set.size())) {
+        set.enough_ = 2 * set.size();
+        return;
+    }
     set_ = &set;
     set.pass_ = ++number_ != 0 ? number_ : ++number_;  // 0: no pass
     start_generation_ = pool_.generation();
     kept_ = 0;
     read_ = write_ = {};
-    seen_.plan(set.size());
 }
 
 /// Repetitions are overwritten by what comes after them; the rest is cut off at the end.

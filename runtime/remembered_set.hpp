@@ -54,8 +54,11 @@ public:
         pass_ = 0;
         return std::exchange(slots_, {});
     }
-    /// To be walked in steps, while nothing is added.
-    const ChunkList<IncomingSlot>& list() const { return slots_; }
+    /// To be walked in steps, while nothing is added: a deduplication that was under way is given up.
+    const ChunkList<IncomingSlot>& hold() {
+        pass_ = 0;
+        return slots_;
+    }
 
 private:
     friend Deduplication;

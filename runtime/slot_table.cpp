@@ -2,13 +2,18 @@
 
 #include <algorithm>
 #include <bit>
+#include <new>
 
 namespace perfloc::detail {
 
-void SlotTable::plan(std::size_t slots) {
+bool SlotTable::plan(std::size_t slots) try {
     planned_ = std::bit_ceil(std::max<std::size_t>(1, 2 * slots / kPerChunk));
     shift_ = 64 - static_cast<unsigned>(std::countr_zero(planned_ * kPerChunk));
     slots_ = 0;
+    chunks_.reserve(planned_);
+    return true;
+} catch (const std::bad_alloc&) {
+    return false;
 }
 
 bool SlotTable::grow(ChunkPool& pool, std::size_t chunks) {

@@ -15,8 +15,8 @@ class SlotTable {
 public:
     using Slot = std::atomic<void*>*;
 
-    /// Wants room for `slots`. O(1).
-    void plan(std::size_t slots);
+    /// Wants room for `slots`, while it is empty. False where the C++ heap has no memory for its directory. O(1).
+    bool plan(std::size_t slots);
     /// Takes at most so many chunks towards the plan; true when that is met.
     bool grow(ChunkPool& pool, std::size_t chunks);
     /// Gives at most so many chunks back; true when it has none.

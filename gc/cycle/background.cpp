@@ -8,6 +8,10 @@
 #include "runtime/check.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <numeric>
 
 namespace perfloc::gc {
 
@@ -113,16 +117,26 @@ void Background::sweep() {
 
 void Background::choose_fullness() {
     LiveByFullness live{};
+    std::array<std::size_t, LiveByFullness{}.size()> pieces{};
     std::uint64_t all = 0;
     for (Region* const region : cycle_.set) {
         for_each_condemned(cycle_.heap, *region, [&](std::uint32_t, const Span& span) {
             all += span.live_bytes;
             const MarkedSpan marked = marked_span(span);
-            if (marked.movable) live[fullness_of(marked.live_bytes, marked.span_bytes)] += marked.live_bytes;
+            if (marked.movable && marked.live_bytes != 0) {
+                const std::size_t fullness = fullness_of(marked.live_bytes, marked.span_bytes);
+                live[fullness] += marked.live_bytes;
+                pieces[fullness] += span.pages / cycle_.piece_pages + 1;
+            }
             breathe_();
         });
     }
     evacuate_below_ = evacuate_below(live, all, cycle_.pressure);
+    // At once: a list that grows is copied.
+    const double to = cycle_.heap.stress.move ? 1.0 : evacuate_below_;
+    const auto fullnesses = static_cast<std::size_t>(std::ceil(to * static_cast<double>(pieces.size())));
+    cycle_.candidates.reserve(
+        std::accumulate(pieces.begin(), pieces.begin() + static_cast<std::ptrdiff_t>(fullnesses), std::size_t{0}));
 }
 
 MarkedSpan Background::marked_span(const Span& span) const {

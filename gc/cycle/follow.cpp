@@ -159,7 +159,11 @@ bool Follow::free_open(Region& region, Deadline& deadline) {
             const std::uint32_t page = heap.pages.pop(*list);
             const Span& span = heap.pages.span(page);
             region.filled_bytes -= counted_bytes(heap, page, span);
-            if (shell_ == nullptr) shell_ = heap.regions.create(detail::RegionTable::kOwnLineage, nullptr);
+            if (shell_ == nullptr) {
+                shell_ = heap.regions.create(detail::RegionTable::kOwnLineage, nullptr);
+                // law [stale]: nothing in it is alive, also before it is in the pool.
+                if (shell_ != nullptr) heap.regions.close(*shell_, detail::RegionState::pooled);
+            }
             if (shell_ == nullptr) {
                 heap.pool.release_span(region, page);
             } else {

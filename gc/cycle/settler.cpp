@@ -55,7 +55,7 @@ bool Settler::record(Deadline& deadline) {
                 region.frozen.splice(region.since);
                 walked_since_ = true;
             }
-            if (!note_slots(region.own_slots.list(), deadline)) return false;
+            if (!note_slots(region.own_slots.hold(), deadline)) return false;
             walked_since_ = false;
         }
     }

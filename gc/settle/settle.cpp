@@ -87,6 +87,8 @@ void Settlement::adopt(SpanList& list) {
         keep_live_map(heap_, marks_, page, span);
         span.destination = 0;
         span.condemned = false;
+        // It may be older than a collection of its new region that goes on, and is none of its spans.
+        if (heap_.regions.record(destination).looked_at != 0) span.settled = heap_.collection.cycle;
     }
     list = rest;
 }
@@ -145,7 +147,9 @@ void Settlement::fix_handles() {
 
 /// Protocol P16: incoming slots go to the destination, unless it encloses their source.
 void Settlement::move_slots() {
-    ended_.incoming.for_each([&](const detail::IncomingSlot& incoming) {
+    // Taken: what is recorded meanwhile may deduplicate whichever set.
+    detail::ChunkList<detail::IncomingSlot> slots = ended_.incoming.take();
+    slots.for_each([&](const detail::IncomingSlot& incoming) {
         if (!slot_is_live(heap_, incoming)) return;
         void* target = incoming.slot->load(std::memory_order_relaxed);
         if (target == nullptr) return;
@@ -156,7 +160,7 @@ void Settlement::move_slots() {
         }
         detail::record_reference(heap_, *incoming.slot, target);
     });
-    ended_.incoming.clear(heap_.chunks);
+    slots.clear(heap_.chunks);
 }
 
 void Settlement::move_cleanups() {

@@ -167,6 +167,17 @@ TEST_CASE("two sets that grow at once are both deduplicated") {
     other.clear(bench.core.chunks);
 }
 
+TEST_CASE("slots of spans that are handed out again and again do not gather") {
+    Bench bench;
+    const auto all = bench.slots(100);
+    Span& span = bench.core.pages.span_at(all[0]);
+    for (int round = 0; round < 5000; ++round) {
+        span.generation = bench.core.pool.new_generation();
+        for (std::atomic<void*>* const slot : all) bench.add(slot);
+    }
+    CHECK(bench.set.size() < 10'000);
+}
+
 TEST_CASE("fields that are written in turn a million times cost bounded memory") {
     Bench bench;
     const auto all = bench.slots(3);

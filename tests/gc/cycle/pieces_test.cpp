@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 // A span is evacuated piece by piece, and the program goes on between two of them.
 namespace {
@@ -201,6 +202,72 @@ TEST_CASE("the old copy of what has moved keeps nothing alive") {
     (*table)[first]->other = nullptr;
     CHECK(inner.end().promoted_bytes == 0);
     REQUIRE(me.collect_until(std::chrono::steady_clock::now() + 60s));
+    check(*table);
+    require_sound(heap);
+}
+
+namespace {
+
+struct Named {  // never moves
+    Ref<Leaf> leaf;
+    std::string name;
+};
+
+struct Holder {
+    Ref<Named> named;
+};
+
+}  // namespace
+
+TEST_CASE("a span that is adopted into a region while a collection looks at that is none of the collection's") {
+    perfloc::Heap heap(in_steps(20us));
+    perfloc::Mutator me(heap);
+    const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
+    perfloc::Scope scope{"open"};
+    perfloc::DetachedScope other(heap, "other");
+    fill(*table);
+    const Handle<Holder> holder = perfloc::make<Holder>();
+    holder->named = other.make_raw<Named>(nullptr, "named");
+    scope.trim();
+    REQUIRE(perfloc::testing::run_to(heap, "mark"));
+    other.end();
+    REQUIRE(inspect::scope(holder->named.get()) == "open");
+    constexpr std::size_t kLater = kLeaves / 2;
+    Leaf* const before = (*table)[kLater].get();
+    holder->named->leaf = before;
+    REQUIRE(me.collect_until(std::chrono::steady_clock::now() + 60s));
+    REQUIRE((*table)[kLater].get() != before);
+    CHECK(holder->named->leaf.get() == (*table)[kLater].get());
+    CHECK(holder->named->name == "named");
+    check(*table);
+    require_sound(heap);
+}
+
+TEST_CASE("fields of new objects that a collection is told of may repeat, and other sets grow meanwhile") {
+    perfloc::Heap heap(in_steps(20us));
+    perfloc::Mutator me(heap);
+    const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
+    perfloc::Scope scope{"open"};
+    fill(*table);
+    const Handle<Table> fresh_table = [&] {
+        scope.trim();
+        REQUIRE(perfloc::testing::run_to(heap, "clear"));
+        return perfloc::make_array<Ref<Leaf>>(kLeaves);
+    }();
+    for (int round = 0; round < 3; ++round) {
+        for (std::size_t i = 0; i < kLeaves; ++i) (*fresh_table)[i] = (*table)[i];
+    }
+    REQUIRE(perfloc::testing::run_to(heap, "record"));
+    perfloc::Scope inner{"inner"};
+    Leaf* const target = perfloc::make_raw<Leaf>(nullptr, 1u);
+    for (std::size_t i = 0; perfloc::testing::phase(heap) == "record"; ++i) {
+        for (std::size_t j = 0; j < 500; ++j) (*table)[(i * 500 + j) % kLeaves]->other = target;
+        perfloc::testing::slice(heap);
+    }
+    for (std::size_t i = 0; i < kLeaves; ++i) (*table)[i]->other = nullptr;
+    inner.end();
+    REQUIRE(me.collect_until(std::chrono::steady_clock::now() + 60s));
+    for (std::size_t i = 0; i < kLeaves; ++i) REQUIRE((*fresh_table)[i].get() == (*table)[i].get());
     check(*table);
     require_sound(heap);
 }
