@@ -219,7 +219,7 @@ bool Engine::step(bool in_poll) {
     }
     // Many spans are too dear for so short a slice: they are adopted where a poll would have moved them.
     Slice piece{.deadline = Deadline::in({}), .in_poll = in_poll};
-    if (in_poll && waits_for_poll()) piece.deadline = Deadline::in(slice_of(heap_.options.pauses.max));
+    if (in_poll && waits_for_poll()) piece.deadline = Deadline::once(slice_of(heap_.options.pauses.max));
     return advance(piece);
 }
 

@@ -77,7 +77,7 @@ bool in_part(Table& table, std::uint32_t page, std::size_t all) {
 }  // namespace
 
 TEST_CASE("a span is evacuated in pieces, between which the program changes what refers to it") {
-    perfloc::Heap heap(in_steps(20us));
+    perfloc::Heap heap(in_steps(1ms));
     perfloc::Mutator me(heap);
     const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
     perfloc::Scope scope{"open"};
@@ -105,7 +105,7 @@ TEST_CASE("a span is evacuated in pieces, between which the program changes what
 }
 
 TEST_CASE("where a handle comes to hold an object of a span that is evacuated, the rest of it is adopted") {
-    perfloc::Heap heap(in_steps(20us));
+    perfloc::Heap heap(in_steps(1ms));
     perfloc::Mutator me(heap);
     const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
     const bool open = GENERATE(true, false);
@@ -160,7 +160,7 @@ TEST_CASE("a budget below a piece's cost adopts") {
 }
 
 TEST_CASE("a field that was told of while marking went on is told again when it is written later") {
-    perfloc::Heap heap(in_steps(20us));
+    perfloc::Heap heap(in_steps(1ms));
     perfloc::Mutator me(heap);
     const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
     perfloc::Scope scope{"open"};
@@ -181,7 +181,7 @@ TEST_CASE("a field that was told of while marking went on is told again when it 
 }
 
 TEST_CASE("the old copy of what has moved keeps nothing alive") {
-    perfloc::Heap heap(in_steps(20us));
+    perfloc::Heap heap(in_steps(1ms));
     perfloc::Mutator me(heap);
     const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
     perfloc::Scope scope{"open"};
@@ -220,7 +220,7 @@ struct Holder {
 }  // namespace
 
 TEST_CASE("a span that is adopted into a region while a collection looks at that is none of the collection's") {
-    perfloc::Heap heap(in_steps(20us));
+    perfloc::Heap heap(in_steps(1ms));
     perfloc::Mutator me(heap);
     const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
     perfloc::Scope scope{"open"};
@@ -244,7 +244,7 @@ TEST_CASE("a span that is adopted into a region while a collection looks at that
 }
 
 TEST_CASE("fields of new objects that a collection is told of may repeat, and other sets grow meanwhile") {
-    perfloc::Heap heap(in_steps(20us));
+    perfloc::Heap heap(in_steps(1ms));
     perfloc::Mutator me(heap);
     const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
     perfloc::Scope scope{"open"};
