@@ -230,7 +230,7 @@ private:
 
     /// The most that was used while a collection of what is open went on; copies are its own.
     void note_used() {
-        const std::size_t copies = engine_.cycle().pressure ? engine_.cycle().totals.evacuated_bytes : 0;
+        const std::size_t copies = engine_.cycle().pressure() ? engine_.cycle().totals.evacuated_bytes : 0;
         const std::size_t used = heap_.pool.used_bytes();
         most_used_ = std::max(most_used_, used - std::min(used, copies));
     }
@@ -276,7 +276,7 @@ private:
             paced_cycle_ = engine_.cycle().number;
             // What ended was there before: it is no growth.
             const std::size_t used = heap_.pool.used_bytes();
-            urgent_above_ = growth_.urgent_above(engine_.cycle().pressure ? left_ : used, used, limit());
+            urgent_above_ = growth_.urgent_above(engine_.cycle().pressure() ? left_ : used, used, limit());
         }
         if (cycle_running_) note_used();
         // Copies are the collection's own.
@@ -353,7 +353,7 @@ private:
         if (!heap_.stress.verify) return;
         const VerifyReport verdict = verify();
         PERFLOC_CHECK(verdict.ok(), "{} (phase {}, {}): {}", when, phase(),
-                      engine_.cycle().pressure ? "open scopes" : "ended scopes", verdict.violations.front());
+                      engine_.cycle().pressure() ? "open scopes" : "ended scopes", verdict.violations.front());
     }
 
     CollectionReason why_due() const {

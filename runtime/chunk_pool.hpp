@@ -50,9 +50,8 @@ public:
         const std::size_t to = std::min((used + ahead) / kPageBytes * kPageBytes, memory_.area_committed(Area::chunks));
         const std::size_t from = std::max(backed_, used / kPageBytes * kPageBytes);
         if (from >= to || to - from < ahead / 2) return false;
-        if (!memory_.populate_area(Area::chunks, from, to - from)) return false;
-        backed_ = to;
-        return true;
+        backed_ = to;  // a refusal means no more than page faults later: it is not asked for again
+        return memory_.populate_area(Area::chunks, from, to - from);
     }
 
 private:

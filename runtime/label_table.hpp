@@ -1,5 +1,7 @@
 #pragma once
 
+#include "runtime/hash.hpp"
+
 #include <perfloc/detail/hot.hpp>
 #include <perfloc/stats.hpp>
 
@@ -32,9 +34,7 @@ private:
         LabelCounters counters;
     };
     struct Hash {
-        std::size_t operator()(const Label& label) const noexcept {
-            return reinterpret_cast<std::uintptr_t>(label.text()) * 0x9e37'79b9'7f4a'7c15u ^ label.line();
-        }
+        std::size_t operator()(const Label& label) const noexcept { return scattered(label.text()) ^ label.line(); }
     };
 
     LabelCounters& add(const Label& label);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "runtime/hash.hpp"
 #include "runtime/remembered_set.hpp"
 
 #include <array>
@@ -28,9 +29,7 @@ public:
 private:
     static constexpr std::size_t kPlaces = 1024;
 
-    static std::size_t place_of(const void* slot) {  // Fibonacci hashing (Knuth, volume 3, section 6.4)
-        return static_cast<std::size_t>(reinterpret_cast<std::uintptr_t>(slot) * 0x9e3779b97f4a7c15u >> 54);
-    }
+    static std::size_t place_of(const void* slot) { return scattered(slot) >> 54; }
 
     std::array<IncomingSlot, kPlaces> places_{};
 };

@@ -1,5 +1,7 @@
 #include "runtime/slot_table.hpp"
 
+#include "runtime/hash.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <new>
@@ -35,7 +37,7 @@ bool SlotTable::shrink(ChunkPool& pool, std::size_t chunks) {
 
 SlotTable::Insert SlotTable::insert(Slot slot) {
     const std::size_t places = planned_ * kPerChunk;
-    std::size_t i = static_cast<std::size_t>(reinterpret_cast<std::uintptr_t>(slot) * 0x9e3779b97f4a7c15u >> shift_);
+    std::size_t i = scattered(slot) >> shift_;
     for (;; i = (i + 1) % places) {
         Slot& at = place(i);
         if (at == slot) return Insert::found;

@@ -10,7 +10,7 @@
 namespace perfloc::detail {
 
 /// A set of slots in chunks, made and given back in steps: so that neither costs a pause, and its memory is what others used
-/// before. Open addressing, linear probing, Fibonacci hashing (Knuth, volume 3, section 6.4).
+/// before. Open addressing, linear probing (Knuth, volume 3, section 6.4).
 class SlotTable {
 public:
     using Slot = std::atomic<void*>*;

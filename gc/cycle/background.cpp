@@ -54,9 +54,8 @@ void Background::prepare() {
         for_each_condemned(cycle_.heap, *region, [&](std::uint32_t page, Span& span) {
             cycle_.marks.clear(cycle_.heap.pages.address_of(page), std::size_t{span.pages} * kPageBytes);
             span.live_bytes = 0;
-            span.destination = cycle_.pressure ? region->index : 0;
+            span.destination = cycle_.pressure() ? region->index : 0;
             span.candidate = 0;
-            span.slides = false;
             __atomic_store_n(&span.cycle, cycle_.number, __ATOMIC_RELEASE);
             breathe_();
         });
@@ -69,7 +68,7 @@ void Background::sort_roots() {
     roots_.reserve(cycle_.roots.size());
     cycle_.roots.for_each([&](const CycleRoot& found) {
         CycleRoot root = found;
-        if (!cycle_.pressure && cycle_.heap.regions.at(root.region).fallback == detail::kRootRegion) {
+        if (!cycle_.pressure() && cycle_.heap.regions.at(root.region).fallback == detail::kRootRegion) {
             root.destination = detail::kRootRegion;
             root.depth = 0;
         }
@@ -78,7 +77,7 @@ void Background::sort_roots() {
     const auto outer = [](const CycleRoot& a, const CycleRoot& b) {
         return a.depth != b.depth ? a.depth < b.depth : a.destination < b.destination;
     };
-    if (!cycle_.pressure && !std::is_sorted(roots_.begin(), roots_.end(), outer)) {
+    if (!cycle_.pressure() && !std::is_sorted(roots_.begin(), roots_.end(), outer)) {
         std::sort(roots_.begin(), roots_.end(), outer);
     }
 }
@@ -131,7 +130,7 @@ void Background::choose_fullness() {
             breathe_();
         });
     }
-    evacuate_below_ = evacuate_below(live, all, cycle_.pressure);
+    evacuate_below_ = evacuate_below(live, all, cycle_.pressure());
     // At once: a list that grows is copied.
     const double to = cycle_.heap.stress.move ? 1.0 : evacuate_below_;
     const auto fullnesses = static_cast<std::size_t>(std::ceil(to * static_cast<double>(pieces.size())));
@@ -180,7 +179,7 @@ bool Background::is_sparse(const Region& region, Span& span) {
 /// What an evacuation will have to fix, and what will point inward once it has gone outward. What the mutator stores
 /// meanwhile, its barrier records (protocol P8).
 void Background::list_slots() {
-    const bool outward = !cycle_.pressure && !uniform_;
+    const bool outward = !cycle_.pressure() && !uniform_;
     if (cycle_.candidates.empty() && !outward) return;
     for (const CycleRoot& root : roots_) {
         if (root.slot == nullptr) continue;
@@ -202,7 +201,7 @@ void Background::list_slots() {
 }
 
 bool Background::is_marked_span(const void* address) const {
-    return detail::load_relaxed(cycle_.heap.pages.span_at(address).cycle) == cycle_.number;
+    return Set{cycle_.heap, cycle_.number, nullptr}.contains(address);
 }
 
 void Background::list_span(std::uint32_t page, const Span& span, bool outward) {

@@ -49,11 +49,13 @@ struct CycleTotals {
 struct Cycle {
     explicit Cycle(HeapCore& core) : heap(core), marks(core.memory), phase(core.events) {}
 
+    /// Its regions are open: survivors stay in them.
+    bool pressure() const { return heap.collection.pressure; }
+
     HeapCore& heap;
     MarkBitmap marks;
     CyclePhaseOwner phase;
     std::uint32_t number = 0;
-    bool pressure = false;     ///< its regions are open: survivors stay in them
     std::vector<Region*> set;  ///< innermost first
     std::vector<Region*> destinations;
     detail::ChunkList<CycleRoot> roots;

@@ -76,7 +76,7 @@ void Engine::begin_waiting(bool in_poll) {
     }
     waiting_ = std::move(rest);
     heap_.collection.waiting = static_cast<std::uint32_t>(waiting_.size());
-    cycle_.pressure = false;
+    heap_.collection.pressure = false;
     // What was shaded for the scopes that were merged may die, and move, before anybody looks at it again.
     if (merged) {
         heap_.collection.waiting_shades.filter(heap_.chunks,
@@ -115,7 +115,7 @@ void Engine::begin_pressure(Region& outermost, CollectionReason reason) {
         region->start = nullptr;
         region->attention |= detail::kMoreSpans | detail::kPending | detail::kAttend;
     }
-    cycle_.pressure = true;
+    heap_.collection.pressure = true;
     begin(reason);
     attend_current();
 }
@@ -126,7 +126,6 @@ void Engine::begin(CollectionReason reason) {
     cycle_.number = ++collection.cycle;
     collection.start_generation = heap_.pool.generation();
     collection.candidates_known = false;
-    collection.pressure = cycle_.pressure;
     heap_.recent_slots.clear();
     cycle_.totals = {};
     cycle_.most_slots = most_slots_fixed(heap_.options.pauses.max);
@@ -295,7 +294,7 @@ void Engine::answer() {
 
 /// What was told until now the collector looks at; what is written from now on is told again. O(regions).
 void Engine::hand_over_slots() {
-    if (!cycle_.pressure) return;  // those of ended regions are followed later, and are few
+    if (!cycle_.pressure()) return;  // those of ended regions are followed later, and are few
     for (Region* const region : cycle_.set) {
         detail::ChunkList<IncomingSlot> own = region->own_slots.take();
         cycle_.told.splice(own);
@@ -314,14 +313,14 @@ void Engine::end() {
     const std::uint64_t live = totals.adopted_bytes + totals.evacuated_bytes;
     heap_.events.collection_ended({.before_bytes = totals.before_bytes,
                                    .freed_bytes = totals.before_bytes - std::min(totals.before_bytes, live),
-                                   .promoted_bytes = cycle_.pressure ? 0 : live,
+                                   .promoted_bytes = cycle_.pressure() ? 0 : live,
                                    .evacuated_bytes = totals.evacuated_bytes,
                                    .adopted_bytes = totals.adopted_bytes,
                                    .live_bytes = live,
                                    .destructors = totals.destructors,
                                    .evacuation_ns_per_byte = settler_.costs().per_byte(),
                                    .evacuation_ns_per_slot = settler_.costs().per_slot()});
-    if (cycle_.pressure) ++heap_.collection.counts.pressure_cycles;
+    if (cycle_.pressure()) ++heap_.collection.counts.pressure_cycles;
     cycle_.phase.enter(CyclePhase::idle);
     set_mode(BarrierMode::idle);
 }

@@ -39,7 +39,7 @@ bool Follow::step(Deadline& deadline) {
         part_ = std::max(part_, 2);
         if (part_ == 2 && !move_cleanups(region, deadline)) return false;
         part_ = 3;
-        if (cycle_.pressure && !free_open(region, deadline)) return false;
+        if (cycle_.pressure() && !free_open(region, deadline)) return false;
     }
     for (; done_ < cycle_.set.size(); ++done_) {
         if (deadline.passed()) return false;
@@ -72,7 +72,7 @@ bool Follow::move_slots(Region& region, Deadline& deadline) {
     if (!frozen_) {
         detail::ChunkList<IncomingSlot> since = region.incoming.take(), own = region.own_slots.take();
         region.frozen.splice(since);
-        if (cycle_.pressure) {
+        if (cycle_.pressure()) {
             own.clear(heap.chunks);  // within a scope that is open, references are not recorded
         } else {
             region.frozen.splice(own);
@@ -100,7 +100,7 @@ void Follow::follow_slot(Region& region, const IncomingSlot& incoming) {
 
 bool Follow::move_handles(Region& region, Deadline& deadline) {
     HeapCore& heap = cycle_.heap;
-    if (cycle_.pressure) return true;  // they stay with their region
+    if (cycle_.pressure()) return true;  // they stay with their region
     const auto follow = [&](HandleNode& list, HandleNode Region::* home, bool weak) {
         while (!list_empty(list)) {
             HandleNode& node = *list.next;
@@ -136,7 +136,7 @@ bool Follow::move_cleanups(Region& region, Deadline& deadline) {
     }
     while (!newest_first_.empty()) {
         void* const object = newest_first_.pop(heap.chunks);
-        if (cycle_.pressure) {
+        if (cycle_.pressure()) {
             oldest_first_.push(heap.chunks, object);
         } else {
             Region& home = heap.region_at(object);
@@ -182,7 +182,7 @@ bool Follow::free_open(Region& region, Deadline& deadline) {
 void Follow::done(Region& region) {
     HeapCore& heap = cycle_.heap;
     heap.regions.record(region).looked_at = 0;
-    if (cycle_.pressure) return;
+    if (cycle_.pressure()) return;
     for (detail::SpanLists* const lists : {&region.condemned, &region.sparse, &region.freed}) {
         heap.pages.splice(region, *lists);
     }

@@ -72,7 +72,7 @@ void Gather::visit_slot(Region& region, const IncomingSlot& incoming) {
     void* const target = incoming.slot->load(std::memory_order_relaxed);
     if (target == nullptr || !detail::in_set(heap, target) || detail::in_set(heap, incoming.slot)) return;
     Region& owner = heap.region_at(incoming.slot);
-    Region& destination = cycle_.pressure ? region : destination_for(owner, region);
+    Region& destination = cycle_.pressure() ? region : destination_for(owner, region);
     add(region, {incoming.slot, incoming.generation, target, 0, 0, 0}, destination);
 }
 
@@ -107,7 +107,7 @@ void Gather::visit_handle(Region& region, void* target, bool global) {
     HeapCore& heap = cycle_.heap;
     if (!detail::in_set(heap, target)) return;  // made since, to a new object
     heap.pages.span_at(target).held = cycle_.number;
-    Region& destination = global ? *heap.root : cycle_.pressure ? region : outside_set(heap, *region.enclosing);
+    Region& destination = global ? *heap.root : cycle_.pressure() ? region : outside_set(heap, *region.enclosing);
     add(region, {nullptr, 0, target, 0, 0, 0}, destination);
 }
 
@@ -120,7 +120,7 @@ void Gather::add(Region& region, const CycleRoot& found, Region& destination) {
     const std::uint64_t key = open ? heap.regions.record(destination).key : destination.ended_key;
     root.depth = static_cast<std::uint32_t>(RegionTable::depth_of(key));
     cycle_.roots.push(heap.chunks, root);
-    if (cycle_.pressure) return;
+    if (cycle_.pressure()) return;
     if (destination.destination_of != cycle_.number) {  // its end waits until the survivors have come
         destination.destination_of = cycle_.number;
         ++destination.pending;
@@ -142,7 +142,7 @@ void Gather::add(Region& region, const CycleRoot& found, Region& destination) {
 void Gather::finish() {
     HeapCore& heap = cycle_.heap;
     for (Region* const region : cycle_.set) {
-        if (cycle_.pressure) {
+        if (cycle_.pressure()) {
             region->fallback = region->index;
             continue;
         }

@@ -138,7 +138,7 @@ bool Settler::adopt_list(Region& region, SpanList& list, Deadline& deadline) {
 }
 
 Region& Settler::destination_of(Region& region, const Span& span) const {
-    if (cycle_.pressure) return region;
+    if (cycle_.pressure()) return region;
     // Protocol P15 asks whether the destination has ended. Here it may have: while it is a destination it is pending, so its
     // own collection has not begun, and finds these survivors in it.
     return cycle_.heap.regions.at(span.destination);
@@ -147,7 +147,7 @@ Region& Settler::destination_of(Region& region, const Span& span) const {
 /// A large object's pages are stamped in pieces, its first page at last: that is the one that references lead to.
 bool Settler::stamped(Region& region, std::uint32_t page, Deadline& deadline) {
     const Span& span = cycle_.heap.pages.span(page);
-    if (span.pages <= kPagesAtOnce || cycle_.pressure) return true;
+    if (span.pages <= kPagesAtOnce || cycle_.pressure()) return true;
     if (unstamped_ == 0) unstamped_ = span.pages;
     Region& destination = destination_of(region, span);
     while (unstamped_ > kPagesAtOnce) {

@@ -59,7 +59,7 @@ inline constexpr double kEvacuateBelow = 0.5, kEvacuateInOpenScopesBelow = 0.7;
 using LiveByFullness = std::array<std::uint64_t, 20>;
 
 /// How full a span may be that is still evacuated: the emptiest go first, until a 32nd of all that lives, or a fifth in scopes
-/// that go on, would be moved: moving costs ten times as much as marking. What is nearly empty is always worth it.
+/// that go on, would be moved: moving costs several times as much as marking. What is nearly empty is always worth it.
 constexpr double evacuate_below(const LiveByFullness& live, std::uint64_t all_live, bool stays) {
     const double most = stays ? kEvacuateInOpenScopesBelow : kEvacuateBelow;
     const std::uint64_t quota = all_live / (stays ? 5 : 32);

@@ -45,9 +45,8 @@ public:
     void learn(const Evacuation& evacuation, std::chrono::nanoseconds took) {
         const double usually = usual(evacuation);
         if (usually <= 0) return;
-        const double ratio =
-            std::min(static_cast<double>(took.count()) / usually, 2 * kMost);  // one that was preempted
-        factor_ = std::clamp(factor_ * (ratio > factor_ ? 1.18 : 0.98), kLeast, kMost);
+        const bool dearer = static_cast<double>(took.count()) > usually * factor_;  // by how much does not count
+        factor_ = std::clamp(factor_ * (dearer ? 1.18 : 0.98), kLeast, kMost);
     }
     double per_byte() const { return kNanosecondsPerByteEvacuated * factor_; }
     double per_slot() const { return kNanosecondsPerSlotFixed * factor_; }

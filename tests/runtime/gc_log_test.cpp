@@ -81,7 +81,12 @@ void example(GcLog& log, std::string_view label) {
     slice(log, 12, 71us, 0ns);
     slice(log, 12, 60us, 10us);
     end(log, 12, 1s + 85ms,
-        {.before_bytes = 1_GiB, .freed_bytes = 990_MiB, .promoted_bytes = 10_MiB + 200_KiB, .destructors = 3});
+        {.before_bytes = 1_GiB,
+         .freed_bytes = 990_MiB,
+         .promoted_bytes = 10_MiB + 200_KiB,
+         .destructors = 3,
+         .evacuation_ns_per_byte = 1.5,
+         .evacuation_ns_per_slot = 75});
 }
 
 }  // namespace
@@ -134,6 +139,8 @@ TEST_CASE("the log tells a collection in a JSON object") {
     CHECK(object.at("destructors") == 3);
     CHECK(object.at("slices") == 2);
     CHECK(object.at("max_slice_ns") == 71'000);
+    CHECK(object.at("evacuation_ns_per_byte") == 1.5);
+    CHECK(object.at("evacuation_ns_per_slot") == 75);
     CHECK(object.at("overruns") == 1);
     CHECK(object.at("phases_ns") == nlohmann::json{{"mark", 84'000'000}, {"settle", 1'000'000}});
     for (const char* field : {"begun_ns", "duration_ns", "regions", "evacuated_bytes", "adopted_bytes", "live_bytes",

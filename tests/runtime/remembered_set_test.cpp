@@ -1,6 +1,7 @@
 #include "support/catch.hpp"
 
 #include "api/objects.hpp"
+#include "gc/graph.hpp"
 #include "runtime/deduplication.hpp"
 #include "runtime/heap_core.hpp"
 #include "runtime/remembered_set.hpp"
@@ -46,17 +47,6 @@ struct Bench {
     }
 };
 
-class Random {
-public:
-    std::size_t below(std::size_t n) {
-        state_ ^= state_ << 13, state_ ^= state_ >> 7, state_ ^= state_ << 17;
-        return state_ % n;
-    }
-
-private:
-    std::uint64_t state_ = 88172645463325252u;
-};
-
 }  // namespace
 
 TEST_CASE("the slot that was recorded last is not recorded again") {
@@ -99,7 +89,7 @@ TEST_CASE("deduplication loses no slot") {
     Bench bench;
     const auto all = bench.slots(3000);
     std::set<std::atomic<void*>*> expected;
-    Random random;
+    graph::Random random(1);
     for (int i = 0; i < 200'000; ++i) {
         std::atomic<void*>* const slot = all[random.below(3000)];
         bench.add(slot);
@@ -114,7 +104,7 @@ TEST_CASE("deduplication loses no slot") {
 TEST_CASE("a set may be taken, spliced, filtered and cleared in the middle of its deduplication") {
     Bench bench;
     const auto all = bench.slots(6000);
-    Random random;
+    graph::Random random(1);
     for (int round = 0; round < 20; ++round) {
         std::set<std::atomic<void*>*> expected;
         for (std::size_t i = 0; i < 4096 + random.below(2000); ++i) {
@@ -155,7 +145,7 @@ TEST_CASE("two sets that grow at once are both deduplicated") {
     Bench bench;
     const auto all = bench.slots(2000);
     RememberedSet other;
-    Random random;
+    graph::Random random(1);
     for (int i = 0; i < 200'000; ++i) {
         bench.add(all[random.below(1000)]);
         std::atomic<void*>* const slot = all[1000 + random.below(1000)];

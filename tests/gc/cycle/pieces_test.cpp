@@ -23,190 +23,75 @@ struct Leaf {
 
 using Table = perfloc::Array<Ref<Leaf>>;
 
-constexpr std::size_t kLeaves = 3000, kEvery = 16;
+constexpr std::size_t kLeaves = 3000, kEvery = 16, kMiddle = kLeaves / 2;
 
-perfloc::Options in_steps(std::chrono::nanoseconds budget) {
-    return {.reserve = 1 << 30,
-            .limit = 256 << 20,
-            .collector = perfloc::Collector::hinted,
-            .pauses = {.max = budget},
-            .collector_thread = false};
-}
+/// A heap without a thread whose every step is the test's, and a table of what lives in spans that are nearly empty.
+struct Bench {
+    explicit Bench(std::chrono::nanoseconds budget = 1ms)
+        : heap({.reserve = 1 << 30,
+                .limit = 256 << 20,
+                .collector = perfloc::Collector::hinted,
+                .pauses = {.max = budget},
+                .collector_thread = false}) {}
 
-/// Of every sixteen objects one lives, by the table, which is elsewhere; each refers to another one.
-void fill(Table& table) {
-    for (std::size_t i = 0; i < kLeaves * kEvery; ++i) {
-        Leaf* const leaf = perfloc::make_raw<Leaf>(nullptr, i);
-        if (i % kEvery != 0) continue;
-        const std::size_t at = i / kEvery;
-        table[at] = leaf;
-        leaf->other = table[at * 7919 % (at + 1)];
+    perfloc::Heap heap;
+    perfloc::Mutator me{heap};
+    Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
+    std::uint32_t page = 0;  ///< of the span in the middle
+    std::size_t all = 0;     ///< objects in it that live
+
+    Ref<Leaf>& operator[](std::size_t i) { return (*table)[i]; }
+    std::string_view phase() const { return perfloc::testing::phase(heap); }
+    bool run_to(std::string_view phase) { return perfloc::testing::run_to(heap, phase); }
+
+    /// In the current scope: of every sixteen objects one lives, by the table, which is elsewhere; each refers to another one.
+    void fill() {
+        for (std::size_t i = 0; i < kLeaves * kEvery; ++i) {
+            Leaf* const leaf = perfloc::make_raw<Leaf>(nullptr, i);
+            if (i % kEvery != 0) continue;
+            const std::size_t at = i / kEvery;
+            (*this)[at] = leaf;
+            leaf->other = (*this)[at * 7919 % (at + 1)];
+        }
+        page = page_of(kMiddle);
+        all = on_page();
     }
-}
-
-void check(Table& table) {
-    for (std::size_t i = 0; i < kLeaves; ++i) REQUIRE(table[i]->value == i * kEvery);
-}
-
-void require_sound(perfloc::Heap& heap) {
-    const perfloc::VerifyReport verdict = heap.verify();
-    INFO((verdict.ok() ? "" : verdict.violations.front()));
-    REQUIRE(verdict.ok());
-}
-
-/// A poll that runs one piece of work or a few.
-void step() {
-    perfloc::detail::Region& current = *inspect::core().current_region();
-    perfloc::detail::store_hot();
-    inspect::core().collector->step(true);
-    perfloc::detail::load_hot(current);
-}
-
-std::size_t on_page(Table& table, std::uint32_t page) {
-    std::size_t n = 0;
-    for (std::size_t i = 0; i < kLeaves; ++i) n += inspect::core().pages.span_page(table[i].get()) == page;
-    return n;
-}
-
-/// Some of the objects that were in the span are elsewhere, and some are not.
-bool in_part(Table& table, std::uint32_t page, std::size_t all) {
-    const std::size_t left = on_page(table, page);
-    return left != 0 && left < all && inspect::core().pages.span(page).candidate != 0;
-}
-
-}  // namespace
-
-TEST_CASE("a span is evacuated in pieces, between which the program changes what refers to it") {
-    perfloc::Heap heap(in_steps(1ms));
-    perfloc::Mutator me(heap);
-    const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
-    perfloc::Scope scope{"open"};
-    fill(*table);
-    const std::uint32_t page = inspect::core().pages.span_page((*table)[kLeaves / 2].get());
-    scope.trim();
-    REQUIRE(perfloc::testing::run_to(heap, "settle"));
-    const std::size_t all = on_page(*table, page);
-    unsigned pieces = 0;
-    for (std::uint64_t random = 1; perfloc::testing::phase(heap) == "settle"; ++random) {
-        // Objects that have moved, that will, and new ones refer to each other.
-        const std::size_t a = random * 7919 % kLeaves, b = random * 104729 % kLeaves;
-        (*table)[a]->other = (*table)[b];
-        (*table)[b]->other = perfloc::make_raw<Leaf>((*table)[a].get(), 1u);
-        step();
-        pieces += in_part(*table, page, all);
-        require_sound(heap);
-        check(*table);
+    std::uint32_t page_of(std::size_t i) { return inspect::core().pages.span_page((*this)[i].get()); }
+    std::size_t on_page() {
+        std::size_t n = 0;
+        for (std::size_t i = 0; i < kLeaves; ++i) n += page_of(i) == page;
+        return n;
     }
-    CHECK(pieces > 0);
-    CHECK(inspect::core().collection.counts.spans_evacuated > 0);
-    REQUIRE(me.collect_until(std::chrono::steady_clock::now() + 60s));
-    check(*table);
-    require_sound(heap);
-}
-
-TEST_CASE("where a handle comes to hold an object of a span that is evacuated, the rest of it is adopted") {
-    perfloc::Heap heap(in_steps(1ms));
-    perfloc::Mutator me(heap);
-    const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
-    const bool open = GENERATE(true, false);
-    perfloc::Scope scope{"filled"};
-    fill(*table);
-    const std::uint32_t page = inspect::core().pages.span_page((*table)[kLeaves / 2].get());
-    if (open) {
-        scope.trim();
-        perfloc::poll();
-    } else {
-        scope.end();
+    /// Some of the objects that were in the span are elsewhere, and some are not.
+    bool in_part() {
+        const std::size_t left = on_page();
+        return left != 0 && left < all && inspect::core().pages.span(page).candidate != 0;
     }
-    REQUIRE(perfloc::testing::run_to(heap, "settle"));
-    const std::size_t all = on_page(*table, page);
-    while (perfloc::testing::phase(heap) == "settle" && !in_part(*table, page, all)) {
-        step();
+    /// A poll that runs one piece of work.
+    void step() {
+        perfloc::detail::Region& current = *inspect::core().current_region();
+        perfloc::detail::store_hot();
+        inspect::core().collector->step(true);
+        perfloc::detail::load_hot(current);
     }
-    REQUIRE(in_part(*table, page, all));
-    // One that has not moved: the last of the span.
-    std::size_t held = 0;
-    for (std::size_t i = 0; i < kLeaves; ++i) {
-        if (inspect::core().pages.span_page((*table)[i].get()) == page) held = i;
+    /// Until the span has moved in part.
+    void move_in_part() {
+        REQUIRE(run_to("settle"));
+        while (phase() == "settle" && !in_part()) step();
+        REQUIRE(in_part());
     }
-    Leaf* const where = (*table)[held].get();
-    const Handle<Leaf> handle = where;
-    const std::size_t left = on_page(*table, page);
-    REQUIRE(me.collect_until(std::chrono::steady_clock::now() + 60s));
-    CHECK(handle.get() == where);
-    CHECK(on_page(*table, page) == left);
-    CHECK(inspect::span(where).live_map);
-    check(*table);
-    require_sound(heap);
-    // What has moved out of it is dead there: a collection of the whole heap finds it so.
-    heap.collect_full();
-    check(*table);
-    require_sound(heap);
-}
-
-TEST_CASE("a budget below a piece's cost adopts") {
-    perfloc::Heap heap(in_steps(500ns));
-    perfloc::Mutator me(heap);
-    const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
-    perfloc::Scope scope{"open"};
-    fill(*table);
-    const std::uint32_t page = inspect::core().pages.span_page((*table)[kLeaves / 2].get());
-    scope.trim();
-    perfloc::poll();
-    REQUIRE(me.collect_until(std::chrono::steady_clock::now() + 60s));
-    CHECK(inspect::core().pages.span_page((*table)[kLeaves / 2].get()) == page);
-    check(*table);
-    require_sound(heap);
-}
-
-TEST_CASE("a field that was told of while marking went on is told again when it is written later") {
-    perfloc::Heap heap(in_steps(1ms));
-    perfloc::Mutator me(heap);
-    const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
-    perfloc::Scope scope{"open"};
-    fill(*table);
-    scope.trim();
-    REQUIRE(perfloc::testing::run_to(heap, "mark"));
-    const Handle<Leaf> fresh = perfloc::make<Leaf>((*table)[0].get(), 1u);
-    // The collector has read the field for the last time.
-    REQUIRE(perfloc::testing::run_to(heap, "clear"));
-    constexpr std::size_t kLater = kLeaves / 2;
-    Leaf* const before = (*table)[kLater].get();
-    fresh->other = before;
-    REQUIRE(me.collect_until(std::chrono::steady_clock::now() + 60s));
-    REQUIRE((*table)[kLater].get() != before);
-    CHECK(fresh->other.get() == (*table)[kLater].get());
-    check(*table);
-    require_sound(heap);
-}
-
-TEST_CASE("the old copy of what has moved keeps nothing alive") {
-    perfloc::Heap heap(in_steps(1ms));
-    perfloc::Mutator me(heap);
-    const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
-    perfloc::Scope scope{"open"};
-    fill(*table);
-    const std::uint32_t page = inspect::core().pages.span_page((*table)[kLeaves / 2].get());
-    std::size_t first = 0;  // of that span: it moves first
-    while (inspect::core().pages.span_page((*table)[first].get()) != page) ++first;
-    scope.trim();
-    REQUIRE(perfloc::testing::run_to(heap, "mark"));
-    perfloc::Scope inner{"inner"};  // is not looked at
-    (*table)[first]->other = perfloc::make_raw<Leaf>(nullptr, 1u);
-    REQUIRE(perfloc::testing::run_to(heap, "settle"));
-    const std::size_t all = on_page(*table, page);
-    while (perfloc::testing::phase(heap) == "settle" && !in_part(*table, page, all)) step();
-    REQUIRE(in_part(*table, page, all));
-    REQUIRE(inspect::core().pages.span_page((*table)[first].get()) != page);
-    CHECK((*table)[first]->other->value == 1);
-    (*table)[first]->other = nullptr;
-    CHECK(inner.end().promoted_bytes == 0);
-    REQUIRE(me.collect_until(std::chrono::steady_clock::now() + 60s));
-    check(*table);
-    require_sound(heap);
-}
-
-namespace {
+    void check() {
+        for (std::size_t i = 0; i < kLeaves; ++i) REQUIRE((*this)[i]->value == i * kEvery);
+        const perfloc::VerifyReport verdict = heap.verify();
+        INFO((verdict.ok() ? "" : verdict.violations.front()));
+        REQUIRE(verdict.ok());
+    }
+    /// Until nothing is left to collect.
+    void settle() {
+        REQUIRE(me.collect_until(std::chrono::steady_clock::now() + 60s));
+        check();
+    }
+};
 
 struct Named {  // never moves
     Ref<Leaf> leaf;
@@ -219,55 +104,186 @@ struct Holder {
 
 }  // namespace
 
-TEST_CASE("a span that is adopted into a region while a collection looks at that is none of the collection's") {
-    perfloc::Heap heap(in_steps(1ms));
-    perfloc::Mutator me(heap);
-    const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
+TEST_CASE("a span is evacuated in pieces, between which the program changes what refers to it") {
+    Bench bench;
     perfloc::Scope scope{"open"};
-    perfloc::DetachedScope other(heap, "other");
-    fill(*table);
+    bench.fill();
+    scope.trim();
+    REQUIRE(bench.run_to("settle"));
+    unsigned pieces = 0;
+    for (std::uint64_t random = 1; bench.phase() == "settle"; ++random) {
+        // Objects that have moved, that will, and new ones refer to each other.
+        const std::size_t a = random * 7919 % kLeaves, b = random * 104729 % kLeaves;
+        bench[a]->other = bench[b];
+        bench[b]->other = perfloc::make_raw<Leaf>(bench[a].get(), 1u);
+        bench.step();
+        pieces += bench.in_part();
+        bench.check();
+    }
+    CHECK(pieces > 0);
+    CHECK(inspect::core().collection.counts.spans_evacuated > 0);
+    bench.settle();
+}
+
+TEST_CASE("where a handle comes to hold an object of a span that is evacuated, the rest of it is adopted") {
+    Bench bench;
+    const bool open = GENERATE(true, false);
+    perfloc::Scope scope{"filled"};
+    bench.fill();
+    if (open) {
+        scope.trim();
+        perfloc::poll();
+    } else {
+        scope.end();
+    }
+    bench.move_in_part();
+    // One that has not moved: the last of the span.
+    std::size_t held = kMiddle;
+    for (std::size_t i = 0; i < kLeaves; ++i) {
+        if (bench.page_of(i) == bench.page) held = i;
+    }
+    Leaf* const where = bench[held].get();
+    const Handle<Leaf> handle = where;
+    const std::size_t left = bench.on_page();
+    bench.settle();
+    CHECK(handle.get() == where);
+    CHECK(bench.on_page() == left);
+    CHECK(inspect::span(where).live_map);
+    // What has moved out of it is dead there: a collection of the whole heap finds it so.
+    bench.heap.collect_full();
+    bench.check();
+}
+
+TEST_CASE("a budget below a piece's cost adopts") {
+    Bench bench(500ns);
+    perfloc::Scope scope{"open"};
+    bench.fill();
+    scope.trim();
+    perfloc::poll();
+    bench.settle();
+    CHECK(bench.page_of(kMiddle) == bench.page);
+}
+
+TEST_CASE("a field that was told of while marking went on is told again when it is written later") {
+    Bench bench;
+    perfloc::Scope scope{"open"};
+    bench.fill();
+    scope.trim();
+    REQUIRE(bench.run_to("mark"));
+    const Handle<Leaf> fresh = perfloc::make<Leaf>(bench[0].get(), 1u);
+    REQUIRE(bench.run_to("clear"));  // the collector has read the field for the last time
+    Leaf* const before = bench[kMiddle].get();
+    fresh->other = before;
+    bench.settle();
+    REQUIRE(bench[kMiddle].get() != before);
+    CHECK(fresh->other.get() == bench[kMiddle].get());
+}
+
+TEST_CASE("a field that was told of as its region's own is told again when it comes to refer elsewhere") {
+    Bench bench;
+    perfloc::Scope scope{"open"};
+    bench.fill();
+    perfloc::Scope inner{"inner"};  // is looked at, too
+    const Handle<Leaf> target = perfloc::make<Leaf>(nullptr, 1u);
+    bench.heap.root().trim();
+    REQUIRE(bench.run_to("mark"));
+    Leaf* const fresh = perfloc::make_raw_in<Leaf>(scope, bench[0].get(), 2u);  // its own region's
+    bench[0]->other = fresh;
+    fresh->other = target.get();
+    bench.check();
+    bench.settle();
+    CHECK(bench[0]->other->other.get() == target.get());
+    inner.end();
+    bench.settle();
+    CHECK(bench[0]->other->other->value == 1);
+}
+
+TEST_CASE("the old copy of what has moved keeps nothing alive") {
+    const bool given_back = GENERATE(false, true);  // while the span leaves its region, or before
+    Bench bench;
+    perfloc::Scope scope{"open"};
+    bench.fill();
+    std::size_t first = 0;  // of the span: it moves first
+    while (bench.page_of(first) != bench.page) ++first;
+    const char* const old = reinterpret_cast<const char*>(bench[first].get());
+    const std::uint32_t region = inspect::region(old).index;
+    scope.trim();
+    REQUIRE(bench.run_to("mark"));
+    perfloc::Scope inner{"inner"};  // is not looked at
+    bench[first]->other = perfloc::make_raw<Leaf>(nullptr, 1u);
+    const perfloc::WeakHandle<Leaf> weak(bench[first]->other.get());
+    bench.move_in_part();
+    REQUIRE(bench.page_of(first) != bench.page);
+    CHECK(bench[first]->other->value == 1);
+    bench[first]->other = nullptr;
+    if (given_back) {
+        while (inspect::region(old).index == region) bench.step();
+        REQUIRE(bench.phase() == "follow");
+    }
+    CHECK(inner.end().promoted_bytes == 0);
+    CHECK(weak.expired());
+    bench.settle();
+}
+
+TEST_CASE("a span that is adopted into a region while a collection looks at that is none of the collection's") {
+    Bench bench;
+    perfloc::Scope scope{"open"};
+    perfloc::DetachedScope other(bench.heap, "other");
+    bench.fill();
     const Handle<Holder> holder = perfloc::make<Holder>();
     holder->named = other.make_raw<Named>(nullptr, "named");
     scope.trim();
-    REQUIRE(perfloc::testing::run_to(heap, "mark"));
+    REQUIRE(bench.run_to("mark"));
     other.end();
     REQUIRE(inspect::scope(holder->named.get()) == "open");
-    constexpr std::size_t kLater = kLeaves / 2;
-    Leaf* const before = (*table)[kLater].get();
+    Leaf* const before = bench[kMiddle].get();
     holder->named->leaf = before;
-    REQUIRE(me.collect_until(std::chrono::steady_clock::now() + 60s));
-    REQUIRE((*table)[kLater].get() != before);
-    CHECK(holder->named->leaf.get() == (*table)[kLater].get());
+    bench.settle();
+    REQUIRE(bench[kMiddle].get() != before);
+    CHECK(holder->named->leaf.get() == bench[kMiddle].get());
     CHECK(holder->named->name == "named");
-    check(*table);
-    require_sound(heap);
 }
 
-TEST_CASE("fields of new objects that a collection is told of may repeat, and other sets grow meanwhile") {
-    perfloc::Heap heap(in_steps(1ms));
-    perfloc::Mutator me(heap);
-    const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
+TEST_CASE("fields that a collection was told of are not deduplicated while they are walked") {
+    Bench bench;
     perfloc::Scope scope{"open"};
-    fill(*table);
-    const Handle<Table> fresh_table = [&] {
-        scope.trim();
-        REQUIRE(perfloc::testing::run_to(heap, "clear"));
-        return perfloc::make_array<Ref<Leaf>>(kLeaves);
-    }();
+    bench.fill();
+    scope.trim();
+    REQUIRE(bench.run_to("clear"));
+    const Handle<Table> fresh = perfloc::make_array<Ref<Leaf>>(kLeaves);
     for (int round = 0; round < 3; ++round) {
-        for (std::size_t i = 0; i < kLeaves; ++i) (*fresh_table)[i] = (*table)[i];
+        for (std::size_t i = 0; i < kLeaves; ++i) (*fresh)[i] = bench[i];
     }
-    REQUIRE(perfloc::testing::run_to(heap, "record"));
+    REQUIRE(bench.run_to("record"));
     perfloc::Scope inner{"inner"};
     Leaf* const target = perfloc::make_raw<Leaf>(nullptr, 1u);
-    for (std::size_t i = 0; perfloc::testing::phase(heap) == "record"; ++i) {
-        for (std::size_t j = 0; j < 500; ++j) (*table)[(i * 500 + j) % kLeaves]->other = target;
-        perfloc::testing::slice(heap);
+    for (std::size_t i = 0; bench.phase() == "record"; ++i) {
+        for (std::size_t j = 0; j < 500; ++j) bench[(i * 500 + j) % kLeaves]->other = target;
+        perfloc::testing::slice(bench.heap);
     }
-    for (std::size_t i = 0; i < kLeaves; ++i) (*table)[i]->other = nullptr;
+    for (std::size_t i = 0; i < kLeaves; ++i) bench[i]->other = nullptr;
     inner.end();
-    REQUIRE(me.collect_until(std::chrono::steady_clock::now() + 60s));
-    for (std::size_t i = 0; i < kLeaves; ++i) REQUIRE((*fresh_table)[i].get() == (*table)[i].get());
-    check(*table);
-    require_sound(heap);
+    bench.settle();
+    for (std::size_t i = 0; i < kLeaves; ++i) REQUIRE((*fresh)[i].get() == bench[i].get());
+}
+
+TEST_CASE("collect_until() is a poll: what was shaded before it is not kept") {
+    Bench bench;
+    perfloc::Scope outer{"outer"};
+    Handle<Leaf> kept;
+    {
+        perfloc::Scope scope{"filled"};
+        bench.fill();
+        kept = bench[kMiddle].get();
+    }
+    REQUIRE(bench.run_to("settle"));
+    outer.end();
+    REQUIRE(inspect::core().collection.waiting == 1);
+    Leaf* const raw = bench[0].get();
+    bench[0] = nullptr;  // it is shaded for whoever has only `raw`
+    REQUIRE_FALSE(inspect::core().collection.settling_shades.empty());
+    bench[0] = raw;
+    bench.me.collect_until(std::chrono::steady_clock::now());
+    CHECK(inspect::core().collection.settling_shades.empty());
+    bench.settle();
 }
