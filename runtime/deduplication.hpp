@@ -22,9 +22,10 @@ public:
     void step(RememberedSet& set);
     /// All of it, for tests. O(n).
     void finish(RememberedSet& set);
+    /// A set is being looked at.
+    bool running() const { return set_ != nullptr && set_->pass_ == number_; }
 
 private:
-    bool running() const { return set_ != nullptr && set_->pass_ == number_; }
     void begin(RememberedSet& set);
     void look_at_some();
     void end();

@@ -67,12 +67,16 @@ struct Bench {
         const std::size_t left = on_page();
         return left != 0 && left < all && inspect::core().pages.span(page).candidate != 0;
     }
-    /// A poll that runs one piece of work.
-    void step() {
+    template <class F>
+    void at_safepoint(F&& f) {
         perfloc::detail::Region& current = *inspect::core().current_region();
         perfloc::detail::store_hot();
-        inspect::core().collector->step(true);
+        f(*inspect::core().collector);
         perfloc::detail::load_hot(current);
+    }
+    /// A poll that runs one piece of work.
+    void step() {
+        at_safepoint([](perfloc::detail::CollectorInterface& collector) { collector.step(true); });
     }
     /// Until the span has moved in part.
     void move_in_part() {
@@ -226,7 +230,7 @@ TEST_CASE("the old copy of what has moved keeps nothing alive") {
 }
 
 TEST_CASE("a span that is adopted into a region while a collection looks at that is none of the collection's") {
-    Bench bench;
+    Bench bench(20us);  // the next collection takes slices to get to its end
     perfloc::Scope scope{"open"};
     perfloc::DetachedScope other(bench.heap, "other");
     bench.fill();
@@ -236,6 +240,8 @@ TEST_CASE("a span that is adopted into a region while a collection looks at that
     REQUIRE(bench.run_to("mark"));
     other.end();
     REQUIRE(inspect::scope(holder->named.get()) == "open");
+    REQUIRE(bench.phase() == "mark");  // still
+    bench.heap.set_pauses({.max = 1ms});
     Leaf* const before = bench[kMiddle].get();
     holder->named->leaf = before;
     bench.settle();
@@ -245,29 +251,34 @@ TEST_CASE("a span that is adopted into a region while a collection looks at that
 }
 
 TEST_CASE("fields that a collection was told of are not deduplicated while they are walked") {
+    constexpr std::size_t kRepeated = 2000;
+    const std::size_t steps = GENERATE(0u, 300u, 600u, 900u);  // of the walk, until the program records anything again
     Bench bench;
     perfloc::Scope scope{"open"};
     bench.fill();
     scope.trim();
     REQUIRE(bench.run_to("clear"));
     const Handle<Table> fresh = perfloc::make_array<Ref<Leaf>>(kLeaves);
-    for (int round = 0; round < 3; ++round) {
-        for (std::size_t i = 0; i < kLeaves; ++i) (*fresh)[i] = bench[i];
-    }
+    for (std::size_t i = 0; i < 2 * kRepeated; ++i) (*fresh)[i % kRepeated] = bench[i % kRepeated];
+    std::size_t written = kRepeated;  // these follow repetitions, in whose place they would move
+    for (; !inspect::core().deduplication.running(); ++written) (*fresh)[written] = bench[written];
+    const perfloc::detail::RememberedSet& own = inspect::region(fresh.get()).own_slots;
+    const std::size_t told = own.size();
+    REQUIRE(told > 2 * kRepeated);
     REQUIRE(bench.run_to("record"));
     perfloc::Scope inner{"inner"};
     Leaf* const target = perfloc::make_raw<Leaf>(nullptr, 1u);
-    for (std::size_t i = 0; bench.phase() == "record"; ++i) {
-        for (std::size_t j = 0; j < 500; ++j) bench[(i * 500 + j) % kLeaves]->other = target;
-        perfloc::testing::slice(bench.heap);
-    }
+    for (std::size_t i = 0; i < steps; ++i) bench.step();
+    REQUIRE(bench.phase() == "record");
+    for (std::size_t i = 0; i < 3 * kLeaves; ++i) bench[i % kLeaves]->other = target;  // enough for steps
+    CHECK(own.size() == told);
     for (std::size_t i = 0; i < kLeaves; ++i) bench[i]->other = nullptr;
     inner.end();
     bench.settle();
-    for (std::size_t i = 0; i < kLeaves; ++i) REQUIRE((*fresh)[i].get() == bench[i].get());
+    for (std::size_t i = 0; i < written; ++i) REQUIRE((*fresh)[i].get() == bench[i].get());
 }
 
-TEST_CASE("collect_until() is a poll: what was shaded before it is not kept") {
+TEST_CASE("a wait for the collector is a poll: what was shaded before it is not kept") {
     Bench bench;
     perfloc::Scope outer{"outer"};
     Handle<Leaf> kept;
@@ -283,7 +294,10 @@ TEST_CASE("collect_until() is a poll: what was shaded before it is not kept") {
     bench[0] = nullptr;  // it is shaded for whoever has only `raw`
     REQUIRE_FALSE(inspect::core().collection.settling_shades.empty());
     bench[0] = raw;
-    bench.me.collect_until(std::chrono::steady_clock::now());
+    bench.at_safepoint(
+        [](perfloc::detail::CollectorInterface& collector) {  // as end_and_wait(), which polls in no other way
+            collector.collect_until(std::chrono::steady_clock::now());
+        });
     CHECK(inspect::core().collection.settling_shades.empty());
     bench.settle();
 }
