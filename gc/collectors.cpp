@@ -274,9 +274,9 @@ private:
         const CyclePhase phase = engine_.phase();
         if (paced_cycle_ != engine_.cycle().number) {
             paced_cycle_ = engine_.cycle().number;
-            // What ended was there before: it is no growth.
             const std::size_t used = heap_.pool.used_bytes();
-            urgent_above_ = growth_.urgent_above(engine_.cycle().pressure() ? left_ : used, used, limit());
+            urgent_above_ = engine_.cycle().pressure() ? growth_.urgent_above(left_, used, limit())
+                                                       : growth_.urgent_above_ended(used, limit());
         }
         if (cycle_running_) note_used();
         // Copies are the collection's own.
@@ -299,7 +299,7 @@ private:
     /// At a poll: the collector thread gets the time of one pause.
     void stall() {
         const detail::Moment start = heap_.events.now();
-        engine_.driver().wait(Deadline::in(heap_.options.pauses.max));
+        engine_.driver().give_way(Deadline::in(pacer_.longest()));
         heap_.events.pause(PauseCause::stall, start, 0, 0, Label("(slice)"));
     }
 

@@ -1,5 +1,6 @@
 #include "gc/roots.hpp"
 
+#include "gc/slot_batch.hpp"
 #include "gc/sweep/live_map.hpp"
 
 #include <algorithm>
@@ -34,7 +35,7 @@ void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Ro
     std::uint32_t known_page = 0;
     std::uint64_t known_generation = 0;
     Region* owner = nullptr;
-    ended.incoming.for_each([&](const detail::IncomingSlot& incoming) {
+    const auto visit = [&](const detail::IncomingSlot& incoming) {
         const std::uint32_t page = heap.pages.page_of(incoming.slot);
         if (page != known_page || incoming.generation != known_generation) {
             if (!slot_is_live(heap, incoming)) return;
@@ -47,7 +48,9 @@ void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Ro
         if (owner == &ended || target == nullptr || heap.pages.region_at(target) != ended.index) return;
         // Protocol P15: where the survivors of an ended scope go is not known yet; it counts as what encloses it.
         *next++ = {incoming.slot, nullptr, &open_ancestor(heap, *owner)};
-    });
+    };
+    detail::ChunkList<detail::IncomingSlot>::Cursor cursor;
+    for (SlotBatch batch(heap.pages); batch.next(ended.incoming.slots(), cursor);) std::ranges::for_each(batch, visit);
     roots.resize(static_cast<std::size_t>(next - roots.data()));
     for_each_handle(ended.handles, [&](HandleNode& node) { roots.push_back({nullptr, &node, &enclosing}); });
     {

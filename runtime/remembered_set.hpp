@@ -32,6 +32,8 @@ public:
         if (slots_.size() >= look_at_) [[unlikely]]
             grown(deduplication);
     }
+    /// To be walked at once.
+    const ChunkList<IncomingSlot>& slots() const { return slots_; }
     /// O(1).
     void splice(RememberedSet& other) {
         ChunkList<IncomingSlot> slots = other.take();

@@ -124,6 +124,10 @@ void Driver::wait(const Deadline& deadline) {
     }
 }
 
+void Driver::give_way(const Deadline& deadline) {
+    while (is_collectors(cycle_.phase.now()) && !deadline.passed_now()) std::this_thread::yield();
+}
+
 bool Driver::serve_memory() { return !has_thread() && memory_.work(detail::Clock::now()).count() == 0; }
 
 }  // namespace perfloc::gc

@@ -34,6 +34,8 @@ public:
     std::unique_lock<std::mutex> hold();
     /// Waits until it is the mutator's turn, or until the deadline. Without a thread: runs it here.
     void wait(const Deadline& deadline);
+    /// The same with a thread that works, and for a time so short that to sleep would take longer.
+    void give_way(const Deadline& deadline);
     /// Without a thread: a piece of what the thread would do for memory. True when there is more.
     bool serve_memory();
 

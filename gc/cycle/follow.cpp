@@ -2,6 +2,7 @@
 
 #include "gc/forward.hpp"
 #include "gc/roots.hpp"
+#include "gc/slot_batch.hpp"
 #include "gc/sweep/live_map.hpp"
 #include "runtime/condemned.hpp"
 #include "runtime/remember.hpp"
@@ -79,9 +80,9 @@ bool Follow::move_slots(Region& region, Deadline& deadline) {
         }
         frozen_ = true;
     }
-    while (!region.frozen.empty()) {
-        follow_slot(region, region.frozen.pop(heap.chunks));
-        if (deadline.passed()) return false;
+    for (SlotBatch batch(heap.pages); batch.pop(region.frozen, heap.chunks);) {
+        for (const IncomingSlot& incoming : batch) follow_slot(region, incoming);
+        if (deadline.passed_now()) return false;
     }
     frozen_ = false;
     return true;

@@ -1,6 +1,7 @@
 #include "gc/cycle/gather.hpp"
 
 #include "gc/roots.hpp"
+#include "gc/slot_batch.hpp"
 #include "runtime/condemned.hpp"
 
 #include <mutex>
@@ -31,22 +32,49 @@ Region& outside_set(HeapCore& heap, Region& region) {
 
 void Gather::begin() {
     region_ = 0;
-    cursor_ = {};
+    slots_walked_ = false;
 }
 
 bool Gather::step(Deadline& deadline) {
-    for (; region_ < cycle_.set.size(); ++region_, cursor_ = {}) {
-        if (!walk(*cycle_.set[region_], deadline)) return false;
+    for (; region_ < cycle_.set.size(); ++region_) {
+        Region& region = *cycle_.set[region_];
+        if (!slots_walked_ && !walk_slots(region, deadline)) return false;
+        slots_walked_ = true;
+        if (!walk(region, deadline)) return false;
+        slots_walked_ = false;
     }
     finish();
     return true;
 }
 
-bool Gather::walk(Region& region, Deadline& deadline) {
-    while (const IncomingSlot* const incoming = cursor_.next(region.frozen)) {
-        visit_slot(region, *incoming);
-        if (deadline.passed()) return false;
+/// Those that do not lead into the set are overwritten by what comes after them, and cut off at the end: they are told of
+/// again if that changes, and need not be followed.
+bool Gather::walk_slots(Region& region, Deadline& deadline) {
+    HeapCore& heap = cycle_.heap;
+    const auto keep = [&](const IncomingSlot& incoming) {
+        *write_.next(region.frozen) = incoming;
+        ++kept_;
+    };
+    for (SlotBatch batch(heap.pages); batch.look_up(region.frozen, read_);) {
+        batch.fetch_others([&](const IncomingSlot& incoming) {
+            if (heap.pages.span_at(incoming.slot).generation != incoming.generation) return true;  // law [stale]
+            const bool in_set = detail::in_set(heap, incoming.slot);
+            if (in_set) keep(incoming);  // marking comes to it
+            return in_set;
+        });
+        for (const IncomingSlot& incoming : batch) {
+            if (visit_slot(region, incoming)) keep(incoming);
+        }
+        if (deadline.passed_now()) return false;
     }
+    region.frozen.truncate(heap.chunks, write_, kept_);
+    read_ = write_ = {};
+    kept_ = 0;
+    return true;
+}
+
+/// The handles.
+bool Gather::walk(Region& region, Deadline& deadline) {
     while (!list_empty(region.walked)) {
         HandleNode& node = *region.walked.next;
         visit_handle(region, node.object, false);
@@ -66,14 +94,16 @@ bool Gather::walk(Region& region, Deadline& deadline) {
     return true;
 }
 
-void Gather::visit_slot(Region& region, const IncomingSlot& incoming) {
+/// False where the slot does not lead into the set.
+bool Gather::visit_slot(Region& region, const IncomingSlot& incoming) {
     HeapCore& heap = cycle_.heap;
-    if (!slot_is_live(heap, incoming)) return;
+    if (!slot_is_live(heap, incoming)) return false;
     void* const target = incoming.slot->load(std::memory_order_relaxed);
-    if (target == nullptr || !detail::in_set(heap, target) || detail::in_set(heap, incoming.slot)) return;
+    if (target == nullptr || !detail::in_set(heap, target)) return false;
     Region& owner = heap.region_at(incoming.slot);
     Region& destination = cycle_.pressure() ? region : destination_for(owner, region);
     add(region, {incoming.slot, incoming.generation, target, 0, 0, 0}, destination);
+    return true;
 }
 
 /// The scope of the slot, if it is another lineage's; else the innermost that encloses the slot's and the ended one: a scope

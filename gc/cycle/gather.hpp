@@ -21,7 +21,8 @@ public:
 
 private:
     bool walk(Region& region, Deadline& deadline);
-    void visit_slot(Region& region, const detail::IncomingSlot& incoming);
+    bool walk_slots(Region& region, Deadline& deadline);
+    bool visit_slot(Region& region, const detail::IncomingSlot& incoming);
     void visit_handle(Region& region, void* target, bool global);
     Region& destination_for(Region& owner, Region& region);
     void add(Region& region, const CycleRoot& root, Region& destination);
@@ -29,7 +30,9 @@ private:
 
     Cycle& cycle_;
     std::size_t region_ = 0;
-    detail::ChunkList<detail::IncomingSlot>::Cursor cursor_;
+    bool slots_walked_ = false;  // of this region
+    std::size_t kept_ = 0;       // of its slots, so far
+    detail::ChunkList<detail::IncomingSlot>::Cursor read_, write_;
 };
 
 }  // namespace perfloc::gc

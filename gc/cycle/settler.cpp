@@ -3,6 +3,7 @@
 #include "gc/forward.hpp"
 #include "gc/policy/slice_policy.hpp"
 #include "gc/roots.hpp"
+#include "gc/slot_batch.hpp"
 #include "gc/sweep/live_map.hpp"
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
@@ -20,7 +21,6 @@ using detail::SpanList;
 namespace {
 
 constexpr std::uint32_t kPagesAtOnce = 4096;  // stamped in about a microsecond
-constexpr int kSlotsAhead = 8;
 
 }  // namespace
 
@@ -66,12 +66,13 @@ bool Settler::record(Deadline& deadline) {
 /// Those of the slots that point into spans to be evacuated.
 bool Settler::note_slots(const detail::ChunkList<IncomingSlot>& slots, Deadline& deadline) {
     HeapCore& heap = cycle_.heap;
-    while (const IncomingSlot* const slot = cursor_.next(slots)) {
-        if (slot_is_live(heap, *slot)) {
-            void* const target = slot->slot->load(std::memory_order_relaxed);
-            if (target != nullptr && detail::in_set(heap, target)) heap.collector->note_slot(*slot, target);
+    for (SlotBatch batch(heap.pages); batch.next(slots, cursor_);) {
+        for (const IncomingSlot& slot : batch) {
+            if (!slot_is_live(heap, slot)) continue;
+            void* const target = slot.slot->load(std::memory_order_relaxed);
+            if (target != nullptr && detail::in_set(heap, target)) heap.collector->note_slot(slot, target);
         }
-        if (deadline.passed()) return false;
+        if (deadline.passed_now()) return false;
     }
     cursor_ = {};
     return true;
@@ -250,19 +251,13 @@ void Settler::evacuate(Region& region, Span& span, Candidate& piece) {
         });
     });
     cycle_.marks.clear_words(start, std::max(last, end));
-    detail::ChunkList<IncomingSlot>::Cursor at, ahead;  // slots are anywhere: the latency of some is hidden
-    const auto prefetch = [&] {
-        const IncomingSlot* const incoming = ahead.next(piece.slots);
-        if (incoming == nullptr) return;
-        __builtin_prefetch(incoming->slot, 1, 3);
-        __builtin_prefetch(cycle_.marks.word_for(incoming->slot), 0, 3);
-    };
-    for (int i = 0; i < kSlotsAhead; ++i) prefetch();
-    while (const IncomingSlot* const incoming = at.next(piece.slots)) {
-        prefetch();
-        if (!slot_is_live(heap, *incoming)) continue;  // law [stale]
-        void* const target = incoming->slot->load(std::memory_order_relaxed);
-        if (target != nullptr && candidate_of(cycle_, target) == &piece) fix(*incoming->slot, target, piece);
+    SlotBatch batch(heap.pages);
+    for (detail::ChunkList<IncomingSlot>::Cursor at; batch.next(piece.slots, at);) {
+        for (const IncomingSlot& incoming : batch) {
+            if (!slot_is_live(heap, incoming)) continue;  // law [stale]
+            void* const target = incoming.slot->load(std::memory_order_relaxed);
+            if (target != nullptr && candidate_of(cycle_, target) == &piece) fix(*incoming.slot, target, piece);
+        }
     }
     span.live_bytes -= piece.live_bytes;
     region.promoted_bytes += piece.live_bytes;

@@ -79,14 +79,20 @@ inline void for_each_live(const MarkBitmap& live, const PageTable& pages, std::u
     }
 }
 
+/// Of a span of one large object, whatever its size: of that only the header is marked. Before it is a filler, if it is aligned.
+inline bool large_is_marked(const MarkBitmap& marks, const PageTable& pages, std::uint32_t page, const Span& span) {
+    bool marked = false;
+    for_each_object(pages, page, span, [&](void* object, Header, std::size_t) {
+        marked = marked || marks.test(static_cast<char*>(object) - kHeaderBytes);
+    });
+    return marked;
+}
+
 /// `address`, a word inside a span with valid marks, belongs to a marked object.
 inline bool marked_word(const MarkBitmap& marks, const PageTable& pages, const void* address) {
     const std::uint32_t page = pages.span_page(address);
     const Span& span = pages.span(page);
-    if (span.kind != detail::SpanKind::large) return marks.test(address);
-    bool marked = false;
-    for_each_marked(marks, pages, page, span, [&](void*, Header, std::size_t) { marked = true; });
-    return marked;
+    return span.kind == detail::SpanKind::large ? large_is_marked(marks, pages, page, span) : marks.test(address);
 }
 
 }  // namespace perfloc::gc

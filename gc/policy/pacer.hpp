@@ -73,6 +73,13 @@ public:
         return std::min(above, used + (limit - std::min(limit, used)) / 2);
     }
 
+    /// The same for what has ended, which was there before: it is no growth. What ends meanwhile waits for the next collection,
+    /// and if that were as large again, each would be larger than the last.
+    std::size_t urgent_above_ended(std::size_t used, std::size_t limit) const {
+        const std::size_t above = used + std::max(kLeastGrowthBytes, used / 8);
+        return std::min(above, used + (limit - std::min(limit, used)) / 2);
+    }
+
 private:
     static std::size_t allowed(std::size_t left) {
         return std::max(kLeastGrowthBytes, static_cast<std::size_t>(static_cast<double>(left) * kMostGrowth));

@@ -35,7 +35,7 @@ constexpr std::uint32_t pages_at_once(std::chrono::nanoseconds budget) {
 }
 
 /// What an evacuation will cost, from what is usual and what this heap's took: a factor that rises at once with those that
-/// were dearer than expected and falls slowly, so that nine of ten keep to it (a stochastic estimate of a quantile, after
+/// were dearer than expected and falls slowly, so that 98 of 100 keep to it (a stochastic estimate of a quantile, after
 /// Robbins and Monro, 1951).
 class EvacuationCosts {
 public:
@@ -46,7 +46,7 @@ public:
         const double usually = usual(evacuation);
         if (usually <= 0) return;
         const bool dearer = static_cast<double>(took.count()) > usually * factor_;  // by how much does not count
-        factor_ = std::clamp(factor_ * (dearer ? 1.18 : 0.98), kLeast, kMost);
+        factor_ = std::clamp(factor_ * (dearer ? 1.18 : 0.9966), kLeast, kMost);
     }
     double per_byte() const { return kNanosecondsPerByteEvacuated * factor_; }
     double per_slot() const { return kNanosecondsPerSlotFixed * factor_; }

@@ -13,6 +13,8 @@ using detail::header_of;
 
 namespace {
 
+constexpr std::size_t kRootsAhead = 8;  // whose objects are fetched
+
 /// Most objects are a few words: a call would cost more than they do.
 PERFLOC_INLINE void copy_words(char* to, const char* from, std::size_t bytes) {
     if (bytes > 128) {
@@ -65,7 +67,9 @@ void InlinePromotion::scan(void* copy) {
 }
 
 Promoted InlinePromotion::run(const std::vector<Root>& roots) {
-    for (const Root& root : roots) {
+    for (std::size_t i = 0; i < roots.size(); ++i) {
+        const Root& root = roots[i];
+        if (i + kRootsAhead < roots.size()) __builtin_prefetch(roots[i + kRootsAhead].target(), 1, 3);
         destination_ = root.destination;
         void* const target = root.target();
         if (heap_.pages.region_at(target) != ended_.index) continue;  // a slot that was recorded twice

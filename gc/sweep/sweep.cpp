@@ -11,9 +11,7 @@ std::uint64_t live_bytes(HeapCore& heap, const MarkBitmap& marks, std::uint32_t 
     if (span.kind != detail::SpanKind::large) {
         return marks.count_words(heap.pages.address_of(page), span.top_bytes) * kWordBytes;
     }
-    std::uint64_t bytes = 0;
-    for_each_marked(marks, heap.pages, page, span, [&](void*, Header, std::size_t) { bytes = span.top_bytes; });
-    return bytes;
+    return large_is_marked(marks, heap.pages, page, span) ? span.top_bytes : 0;
 }
 
 }  // namespace

@@ -1,0 +1,70 @@
+#pragma once
+
+#include "runtime/chunk_pool.hpp"
+#include "runtime/remembered_set.hpp"
+#include "runtime/span.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+namespace perfloc::gc {
+
+/// Recorded slots, a few at a time: they lie anywhere in the heap, and so does what the page table says of them. Fetched
+/// together, their latencies overlap.
+class SlotBatch {
+public:
+    using Slots = detail::ChunkList<detail::IncomingSlot>;
+
+    explicit SlotBatch(const detail::PageTable& pages) : pages_(pages) {}
+
+    /// The next ones behind the cursor. False where there is none.
+    bool next(const Slots& slots, Slots::Cursor& cursor) {
+        const bool any = look_up(slots, cursor);
+        fetch();
+        return any;
+    }
+    /// The newest ones, which leave the list. False where there is none.
+    bool pop(Slots& slots, detail::ChunkPool& chunks) {
+        for (count_ = 0; count_ < kMost && !slots.empty(); ++count_) slots_[count_] = slots.pop(chunks);
+        fetch_spans();
+        fetch();
+        return count_ != 0;
+    }
+    /// As next(), for those who ask the page table first, so that not all of the slots need be fetched.
+    bool look_up(const Slots& slots, Slots::Cursor& cursor) {
+        count_ = 0;
+        while (count_ < kMost) {
+            const detail::IncomingSlot* const slot = cursor.next(slots);
+            if (slot == nullptr) break;
+            slots_[count_++] = *slot;
+        }
+        fetch_spans();
+        return count_ != 0;
+    }
+    /// Takes those out of which `unwanted` is true, and fetches the others.
+    template <class F>
+    void fetch_others(F&& unwanted) {
+        count_ =
+            static_cast<std::size_t>(std::remove_if(slots_.data(), slots_.data() + count_, unwanted) - slots_.data());
+        fetch();
+    }
+    const detail::IncomingSlot* begin() const { return slots_.data(); }
+    const detail::IncomingSlot* end() const { return slots_.data() + count_; }
+
+private:
+    static constexpr std::size_t kMost = 16;  // about what a core fetches at once
+
+    void fetch_spans() const {
+        for (const detail::IncomingSlot& slot : *this) __builtin_prefetch(&pages_.span_at(slot.slot), 0, 3);
+    }
+    void fetch() const {
+        for (const detail::IncomingSlot& slot : *this) __builtin_prefetch(slot.slot, 1, 3);
+    }
+
+    const detail::PageTable& pages_;
+    std::array<detail::IncomingSlot, kMost> slots_;
+    std::size_t count_ = 0;
+};
+
+}  // namespace perfloc::gc
