@@ -42,11 +42,11 @@ public:
         free_ = static_cast<Free*>(first);
     }
     std::size_t bytes() const { return static_cast<std::size_t>(load_relaxed(next_) - start_); }
-    /// Backs the chunks that will be taken next with memory, a quarter of what is in use and 64 KiB at least: at most one system
-    /// call. One thread at a time. False where there was nothing to do, or the system refused.
+    /// Backs the chunks that will be taken next with memory, as much as is in use (a collection copies it), from 256 KiB to
+    /// 4 MiB: at most one system call. One thread at a time. False where there was nothing to do, or the system refused.
     bool get_ahead() {
         const std::size_t used = bytes();
-        const std::size_t ahead = std::clamp<std::size_t>(used / 4, kLeastAhead, kMostAhead);
+        const std::size_t ahead = std::clamp<std::size_t>(used, kLeastAhead, kMostAhead);
         const std::size_t to = std::min((used + ahead) / kPageBytes * kPageBytes, memory_.area_committed(Area::chunks));
         const std::size_t from = std::max(backed_, used / kPageBytes * kPageBytes);
         if (from >= to || to - from < ahead / 2) return false;
@@ -55,7 +55,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t kLeastAhead = 64 * 1024, kMostAhead = 4 * 1024 * 1024;
+    static constexpr std::size_t kLeastAhead = 256 * 1024, kMostAhead = 4 * 1024 * 1024;
 
     struct Free {
         Free* next;

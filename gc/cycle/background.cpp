@@ -147,10 +147,13 @@ MarkedSpan Background::marked_span(const Span& span) const {
 /// Every span of the region is in one of its lists whenever others may look. Those that stay go once round.
 void Background::sweep_list(Region& region, SpanList& list) {
     detail::PageTable& pages = cycle_.heap.pages;
+    MarkBitmap live(cycle_.heap.memory, detail::Area::live);
     for (std::uint32_t left = list.count; left != 0; --left) {
         const std::uint32_t page = pages.pop(list);
         Span& span = pages.span(page);
         if (span.kind == SpanKind::large && span.live_bytes != 0) span.live_bytes = span.top_bytes;
+        // Adopting it will write its part of the live map, which may be a page that nothing has been written to yet.
+        if (span.live_bytes != 0 && keeps_live_map(span) && !span.live_map) live.touch(pages.address_of(page));
         if (span.live_bytes == 0) {
             pages.append(region.freed.of(span), page);
         } else if (is_sparse(region, span)) {

@@ -10,6 +10,7 @@
 #include "runtime/scope_tree.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <mutex>
 #include <utility>
 
@@ -21,6 +22,9 @@ using detail::RegionState;
 namespace {
 
 constexpr unsigned kGhostsAtOnce = 64;
+
+/// To wake a thread that sleeps: a call of the system, and an interrupt of another core.
+constexpr std::chrono::microseconds kWakeTakes{40};
 
 }  // namespace
 
@@ -231,7 +235,12 @@ bool Engine::advance(Slice& slice) {
             begin_waiting(slice.in_poll);
             return phase() != CyclePhase::idle;
         case CyclePhase::gather:
-            if (!gather_.step(deadline)) return true;
+            if (!gathered_) {
+                if (!gather_.step(deadline)) return true;
+                gathered_ = true;
+                if (driver_.has_thread() && deadline.left() < kWakeTakes) return false;  // in the next slice
+            }
+            gathered_ = false;
             set_mode(BarrierMode::marking);
             cycle_.phase.enter(CyclePhase::mark);
             driver_.wake();

@@ -76,6 +76,7 @@ private:
     HeapCore& heap_;
     Cycle cycle_;
     Gather gather_{cycle_};
+    bool gathered_ = false;  // and the collector is not told yet
     Reap reap_{cycle_};
     Settler settler_{cycle_};
     Follow follow_{cycle_};

@@ -32,6 +32,8 @@ public:
     const std::uint64_t* word_for(const void* address) const { return &bits_[index_of(address) / 64]; }
 
     /// Marks an object by its header's address. False when it was marked.
+    /// Takes the page fault of writing the first mark of what begins at `start`, and changes nothing.
+    void touch(const void* start) { __atomic_fetch_or(&bits_[index_of(start) / 64], 0, __ATOMIC_RELAXED); }
     bool mark(const void* header, std::size_t bytes) {
         const std::size_t i = index_of(header);
         std::uint64_t* word = &bits_[i / 64];

@@ -7,10 +7,15 @@ namespace perfloc::gc {
 
 using detail::HeapCore;
 
+/// Something in a span that was marked, and stays, is dead.
+inline bool keeps_live_map(const Span& span) {
+    return span.kind != detail::SpanKind::large && span.live_bytes < span.top_bytes;
+}
+
 /// After marking, of a span that stays: where something in it is dead, its marks become its part of the live map. They are
 /// copied, so that the next marking may begin while the map is still asked. At most 4 KiB.
 inline void keep_live_map(HeapCore& heap, const MarkBitmap& marks, std::uint32_t page, Span& span) {
-    span.live_map = span.kind != detail::SpanKind::large && span.live_bytes < span.top_bytes;
+    span.live_map = keeps_live_map(span);
     if (!span.live_map) return;
     MarkBitmap live(heap.memory, detail::Area::live);
     live.copy(marks, heap.pages.address_of(page), std::size_t{span.pages} * detail::kPageBytes);
