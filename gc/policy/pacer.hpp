@@ -84,7 +84,7 @@ private:
     static std::size_t allowed(std::size_t left) {
         return std::max(kLeastGrowthBytes, static_cast<std::size_t>(static_cast<double>(left) * kMostGrowth));
     }
-    static constexpr double kMostGrowth = 0.4;
+    static constexpr double kMostGrowth = 0.36;
     static constexpr std::size_t kLeastGrowthBytes = std::size_t{24} << 20;
 
     std::size_t made_ = 0;

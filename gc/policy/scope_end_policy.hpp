@@ -59,18 +59,26 @@ inline constexpr double kEvacuateBelow = 0.5, kEvacuateInOpenScopesBelow = 0.7;
 using LiveByFullness = std::array<std::uint64_t, 20>;
 
 /// How full a span may be that is still evacuated: the emptiest go first, until a 32nd of all that lives, or a fifth in scopes
-/// that go on, would be moved: moving costs several times as much as marking. What is nearly empty is always worth it.
+/// that go on, would be moved: moving costs several times as much as marking. What is nearly empty is always worth it; but
+/// where all of it together would give back less than a 64th of what lives, nothing is (0): to move anything, the
+/// references in all that lives are walked once more.
 constexpr double evacuate_below(const LiveByFullness& live, std::uint64_t all_live, bool stays) {
     const double most = stays ? kEvacuateInOpenScopesBelow : kEvacuateBelow;
     const std::uint64_t quota = all_live / (stays ? 5 : 32);
     constexpr std::size_t kNearlyEmpty = 2;
     std::uint64_t moved = 0;
+    double gained = 0, below = most;
     for (std::size_t i = 0; i < live.size(); ++i) {
         moved += live[i];
         const double fullness = static_cast<double>(i) / static_cast<double>(live.size());
-        if (fullness >= most || (moved > quota && i >= kNearlyEmpty)) return std::min(fullness, most);
+        if (fullness >= most || (moved > quota && i >= kNearlyEmpty)) {
+            below = std::min(fullness, most);
+            break;
+        }
+        const double usual = (static_cast<double>(i) + 0.5) / static_cast<double>(live.size());
+        gained += static_cast<double>(live[i]) * (1 / usual - 1);
     }
-    return most;
+    return gained < static_cast<double>(all_live) / 64 ? 0 : below;
 }
 
 constexpr std::size_t fullness_of(std::uint64_t live_bytes, std::uint64_t span_bytes) {

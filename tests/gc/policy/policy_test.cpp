@@ -65,6 +65,12 @@ TEST_CASE("the emptiest spans are evacuated, until much would be moved") {
     CHECK(evacuate_below(live, 1'600, true) == kEvacuateInOpenScopesBelow);
     live[0] = 10'000;
     CHECK(evacuate_below(live, 10'000, true) == 2 / 20.0);  // nearly empty: always
+    // What would give back next to nothing is not worth a walk: all that lives is in full spans but for a few.
+    live = {};
+    live[19] = 100'000, live[5] = 400;
+    CHECK(evacuate_below(live, 100'400, true) == 0);
+    live[5] = 700;
+    CHECK(evacuate_below(live, 100'700, true) == kEvacuateInOpenScopesBelow);
     CHECK(fullness_of(0, 4096) == 0);
     CHECK(fullness_of(4095, 4096) == 19);
     CHECK(fullness_of(4096, 4096) == 19);
