@@ -56,6 +56,7 @@ short incoming[4];      /* the slots recorded for each region */
 byte stage;
 short set;              /* the objects that this collection still has to settle */
 short to_walk;          /* recorded slots, frozen at the start */
+short told;             /* those that were recorded since, while roots are walked */
 short to_root, to_outer;/* roots by destination */
 short shades;           /* the mutator's own buffer */
 short handed;           /* what it has handed over */
@@ -181,6 +182,10 @@ inline record(s, t) {
     :: t != Nil && where[t] >= Pool -> assert(false)
     :: t != Nil && where[t] < Pool && not_left_out(s, t) && (condemned(t) || !encloses(where[t], where[s])) ->
         incoming[where[t]] = incoming[where[t]] | bit(s);
+        if
+        :: stage == Roots -> told = told | bit(s)
+        :: else
+        fi;
         if  /* a slot that dies before it is walked */
 #ifndef BREAK_ROOTS_SHADE
         :: stage == Roots && has(set, t) -> shades = shades | bit(t)

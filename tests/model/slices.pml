@@ -65,6 +65,23 @@ inline start_open() {
     }
 }
 
+/* A slot that does not lead into the set is forgotten: it is recorded again if that changes. */
+#define is_looked_at(region) (state[region] == Collected || has(under_pressure, region))
+inline forget(s) {
+    if
+    :: is_looked_at(Outer) -> incoming[Outer] = incoming[Outer] & ~bit(s)
+    :: else
+    fi;
+    if
+    :: is_looked_at(Ended) -> incoming[Ended] = incoming[Ended] & ~bit(s)
+    :: else
+    fi;
+    if
+    :: is_looked_at(Inner) -> incoming[Inner] = incoming[Inner] & ~bit(s)
+    :: else
+    fi
+}
+
 /* One slot, or the handle. Survivors go no further in than the scopes that enclose the ended one: a raw pointer into
  * it may have been loaded in any of those. */
 inline walk() {
@@ -83,7 +100,17 @@ inline walk() {
                 to_outer = to_outer | bit(target)
             :: else -> to_root = to_root | bit(target)
             fi
-        :: else
+#ifdef BREAK_KEPT
+            ;
+            forget(i)
+#endif
+        :: else ->
+            if
+#ifndef BREAK_TOLD
+            :: has(told, i) -> skip  /* in another list by now */
+#endif
+            :: else -> forget(i)
+            fi
         fi
     :: else ->
         handle_walked = true;
@@ -103,6 +130,7 @@ inline walk() {
         mark = to_root;
         grey = to_root;
         group = 0;
+        told = 0;
         stage = Marking
     :: else
     fi;
