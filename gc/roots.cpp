@@ -47,15 +47,17 @@ void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Ro
         void* const target = incoming.slot->load(std::memory_order_relaxed);
         if (owner == &ended || target == nullptr || heap.pages.region_at(target) != ended.index) return;
         // Protocol P15: where the survivors of an ended scope go is not known yet; it counts as what encloses it.
-        *next++ = {incoming.slot, nullptr, &open_ancestor(heap, *owner)};
+        *next++ = {incoming.slot, nullptr, &open_ancestor(heap, *owner), nullptr};
     };
     detail::ChunkList<detail::IncomingSlot>::Cursor cursor;
     for (SlotBatch batch(heap.pages); batch.next(ended.incoming.slots(), cursor);) std::ranges::for_each(batch, visit);
     roots.resize(static_cast<std::size_t>(next - roots.data()));
-    for_each_handle(ended.handles, [&](HandleNode& node) { roots.push_back({nullptr, &node, &enclosing}); });
+    for_each_handle(ended.handles,
+                    [&](HandleNode& node) { roots.push_back({nullptr, &node, &enclosing, node.object}); });
     {
         const std::lock_guard guard(heap.global_handles);
-        for_each_handle(ended.global, [&](HandleNode& node) { roots.push_back({nullptr, &node, heap.root}); });
+        for_each_handle(ended.global,
+                        [&](HandleNode& node) { roots.push_back({nullptr, nullptr, heap.root, node.object}); });
     }
 
     const auto key = [&](const Region* region) { return heap.regions.record(*region).key; };

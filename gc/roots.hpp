@@ -17,11 +17,12 @@ using detail::Region;
 
 /// What names an object of an ended scope from outside: a slot or a handle, and the scope that its object goes to.
 struct Root {
-    std::atomic<void*>* slot = nullptr;  ///< exactly one of the two
-    HandleNode* handle = nullptr;
+    std::atomic<void*>* slot = nullptr;
+    HandleNode* handle = nullptr;  ///< where it is no slot: but a global one may go at any time, in another thread
     Region* destination = nullptr;
+    void* object = nullptr;  ///< a handle's, when it was found
 
-    void* target() const { return slot != nullptr ? slot->load(std::memory_order_relaxed) : handle->object; }
+    void* target() const { return slot != nullptr ? slot->load(std::memory_order_relaxed) : object; }
 };
 
 /// law [stale]: a recorded slot is used only after it is shown to be a Ref of a live object: its span is not in the pool,

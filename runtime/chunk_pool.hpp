@@ -50,12 +50,13 @@ public:
         const std::size_t to = std::min((used + ahead) / kPageBytes * kPageBytes, memory_.area_committed(Area::chunks));
         const std::size_t from = std::max(backed_, used / kPageBytes * kPageBytes);
         if (from >= to || to - from < ahead / 2) return false;
-        backed_ = to;  // a refusal means no more than page faults later: it is not asked for again
-        return memory_.populate_area(Area::chunks, from, to - from);
+        const std::size_t piece = std::min(to - from, kAheadPiece);
+        backed_ = from + piece;  // a refusal means no more than page faults later: it is not asked for again
+        return memory_.populate_area(Area::chunks, from, piece);
     }
 
 private:
-    static constexpr std::size_t kLeastAhead = 256 * 1024, kMostAhead = 4 * 1024 * 1024;
+    static constexpr std::size_t kLeastAhead = 256 * 1024, kMostAhead = 4 * 1024 * 1024, kAheadPiece = 1024 * 1024;
 
     struct Free {
         Free* next;

@@ -115,8 +115,8 @@ void Background::sweep() {
 }
 
 void Background::choose_fullness() {
-    LiveByFullness live{};
-    std::array<std::size_t, LiveByFullness{}.size()> pieces{};
+    SpansByFullness spans{};
+    std::array<std::size_t, SpansByFullness{}.size()> pieces{};
     std::uint64_t all = 0;
     for (Region* const region : cycle_.set) {
         for_each_condemned(cycle_.heap, *region, [&](std::uint32_t, const Span& span) {
@@ -124,13 +124,14 @@ void Background::choose_fullness() {
             const MarkedSpan marked = marked_span(span);
             if (marked.movable && marked.live_bytes != 0) {
                 const std::size_t fullness = fullness_of(marked.live_bytes, marked.span_bytes);
-                live[fullness] += marked.live_bytes;
+                spans[fullness].live_bytes += marked.live_bytes;
+                spans[fullness].free_bytes += marked.span_bytes - marked.live_bytes;
                 pieces[fullness] += span.pages / cycle_.piece_pages + 1;
             }
             breathe_();
         });
     }
-    evacuate_below_ = evacuate_below(live, all, cycle_.pressure());
+    evacuate_below_ = evacuate_below(spans, all, cycle_.pressure());
     // At once: a list that grows is copied.
     const double to = cycle_.heap.stress.move ? 1.0 : evacuate_below_;
     const auto fullnesses = static_cast<std::size_t>(std::ceil(to * static_cast<double>(pieces.size())));

@@ -240,10 +240,7 @@ bool Engine::advance(Slice& slice) {
                 gathered_ = true;
                 if (driver_.has_thread() && deadline.left() < kWakeTakes) return false;  // in the next slice
             }
-            gathered_ = false;
-            set_mode(BarrierMode::marking);
-            cycle_.phase.enter(CyclePhase::mark);
-            driver_.wake();
+            begin_marking();
             return true;
         case CyclePhase::mark:
         case CyclePhase::sweep:
@@ -288,6 +285,7 @@ void Engine::destroy(Slice& slice) {
 }
 
 void Engine::answer() {
+    if (phase() == CyclePhase::gather && gathered_) return begin_marking();
     if (phase() != CyclePhase::agree) return;
     detail::CollectionState& collection = heap_.collection;
     const bool none = collection.shades.empty();
@@ -298,6 +296,13 @@ void Engine::answer() {
         set_mode(BarrierMode::settling);
     }
     cycle_.phase.enter(none ? CyclePhase::sweep : CyclePhase::mark);
+    driver_.wake();
+}
+
+void Engine::begin_marking() {
+    gathered_ = false;
+    set_mode(BarrierMode::marking);
+    cycle_.phase.enter(CyclePhase::mark);
     driver_.wake();
 }
 

@@ -66,6 +66,7 @@ private:
     void merge(Region& region);
     void begin(CollectionReason reason);
     void take_shades();
+    void begin_marking();
     void hand_over_slots();
     void forget_shades();
     void freeze(Region& region);

@@ -31,9 +31,13 @@ public:
     }
     const std::uint64_t* word_for(const void* address) const { return &bits_[index_of(address) / 64]; }
 
+    /// Takes the page fault of writing the first mark of what begins at `start`, and changes nothing. (Volatile: what changes
+    /// nothing may be left out.)
+    void touch(const void* start) {
+        volatile std::uint64_t* const word = &bits_[index_of(start) / 64];
+        __atomic_fetch_or(word, 0, __ATOMIC_RELAXED);
+    }
     /// Marks an object by its header's address. False when it was marked.
-    /// Takes the page fault of writing the first mark of what begins at `start`, and changes nothing.
-    void touch(const void* start) { __atomic_fetch_or(&bits_[index_of(start) / 64], 0, __ATOMIC_RELAXED); }
     bool mark(const void* header, std::size_t bytes) {
         const std::size_t i = index_of(header);
         std::uint64_t* word = &bits_[i / 64];

@@ -55,34 +55,37 @@ struct MarkedSpan {
 /// that goes on, where this bounds its memory, sooner.
 inline constexpr double kEvacuateBelow = 0.5, kEvacuateInOpenScopesBelow = 0.7;
 
-/// Bytes that live in spans that may move, by how full these are: twentieths.
-using LiveByFullness = std::array<std::uint64_t, 20>;
+/// Spans that may move, by how full they are, in twentieths.
+struct Fullness {
+    std::uint64_t live_bytes = 0;
+    std::uint64_t free_bytes = 0;
+};
+using SpansByFullness = std::array<Fullness, 20>;
 
 /// How full a span may be that is still evacuated: the emptiest go first, until a 32nd of all that lives, or a fifth in scopes
 /// that go on, would be moved: moving costs several times as much as marking. What is nearly empty is always worth it; but
 /// where all of it together would give back less than a 64th of what lives, nothing is (0): to move anything, the
 /// references in all that lives are walked once more.
-constexpr double evacuate_below(const LiveByFullness& live, std::uint64_t all_live, bool stays) {
+constexpr double evacuate_below(const SpansByFullness& spans, std::uint64_t all_live, bool stays) {
     const double most = stays ? kEvacuateInOpenScopesBelow : kEvacuateBelow;
     const std::uint64_t quota = all_live / (stays ? 5 : 32);
     constexpr std::size_t kNearlyEmpty = 2;
-    std::uint64_t moved = 0;
-    double gained = 0, below = most;
-    for (std::size_t i = 0; i < live.size(); ++i) {
-        moved += live[i];
-        const double fullness = static_cast<double>(i) / static_cast<double>(live.size());
+    std::uint64_t moved = 0, gained = 0;
+    double below = most;
+    for (std::size_t i = 0; i < spans.size(); ++i) {
+        moved += spans[i].live_bytes;
+        const double fullness = static_cast<double>(i) / static_cast<double>(spans.size());
         if (fullness >= most || (moved > quota && i >= kNearlyEmpty)) {
             below = std::min(fullness, most);
             break;
         }
-        const double usual = (static_cast<double>(i) + 0.5) / static_cast<double>(live.size());
-        gained += static_cast<double>(live[i]) * (1 / usual - 1);
+        gained += spans[i].free_bytes;
     }
-    return gained < static_cast<double>(all_live) / 64 ? 0 : below;
+    return gained < all_live / 64 ? 0 : below;
 }
 
 constexpr std::size_t fullness_of(std::uint64_t live_bytes, std::uint64_t span_bytes) {
-    return std::min<std::size_t>(live_bytes * LiveByFullness{}.size() / span_bytes, LiveByFullness{}.size() - 1);
+    return std::min<std::size_t>(live_bytes * SpansByFullness{}.size() / span_bytes, SpansByFullness{}.size() - 1);
 }
 
 constexpr bool evacuate(const MarkedSpan& span, double below, bool stress) {

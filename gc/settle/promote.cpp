@@ -78,17 +78,8 @@ Promoted InlinePromotion::run(const std::vector<Root>& roots) {
             root.slot->store(copy, std::memory_order_release);
             // Protocol P14: a slot in an ended scope may yet go further out than its target went.
             if (heap_.collection.active()) detail::record_reference(heap_, *root.slot, copy);
-        } else {
-            Region& region = heap_.region_at(copy);
-            const bool global = root.handle->owner == reinterpret_cast<detail::MutatorCore*>(&heap_);
-            if (global) {
-                const std::lock_guard guard(heap_.global_handles);
-                relink(*root.handle, copy, region.global);
-                region.attention |= detail::kWeak;
-                heap_.regions.record(region).published = 1;
-            } else {
-                relink(*root.handle, copy, region.handles);
-            }
+        } else if (root.handle != nullptr) {
+            relink(*root.handle, copy, heap_.region_at(copy).handles);
         }
         while (!stack_.empty()) {
             void* const next = stack_.back();
@@ -96,8 +87,21 @@ Promoted InlinePromotion::run(const std::vector<Root>& roots) {
             scan(next);
         }
     }
+    settle_global_handles();
     settle_weak_handles();
     return promoted_;
+}
+
+/// Those that are there now: meanwhile other threads may have dropped some, and copied others.
+void InlinePromotion::settle_global_handles() {
+    const std::lock_guard guard(heap_.global_handles);
+    for_each_handle(ended_.global, [&](HandleNode& node) {
+        void* const copy = now_at(node.object);
+        Region& region = heap_.region_at(copy);
+        relink(node, copy, region.global);
+        region.attention |= detail::kWeak;
+        heap_.regions.record(region).published = 1;
+    });
 }
 
 void InlinePromotion::settle_weak_handles() {

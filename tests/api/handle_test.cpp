@@ -4,6 +4,7 @@
 #include "gc/inspect.hpp"
 
 #include <array>
+#include <atomic>
 #include <deque>
 #include <map>
 #include <memory>
@@ -251,6 +252,33 @@ TEST_CASE("threads copy and drop global handles while the mutator collects") {
     for (std::thread& thread : threads) thread.join();
     CHECK(global->value == 1);
     CHECK(bench.heap.verify().ok());
+}
+
+TEST_CASE("threads copy and drop global handles while the end of the scope promotes what they name") {
+    Heap heap({.reserve = std::size_t{1} << 30, .collector = Collector::hinted});
+    Mutator me(heap);
+    std::atomic<GlobalHandle<Node>*> handed{nullptr};
+    std::atomic<bool> done{false};
+    std::thread other([&] {
+        while (!done.load()) {
+            const std::unique_ptr<GlobalHandle<Node>> taken(handed.exchange(nullptr));
+            if (taken != nullptr) std::vector<GlobalHandle<Node>>(4, *taken);
+        }
+    });
+    for (int i = 0; i < 3000; ++i) {
+        Scope scope("promotes");
+        std::vector<GlobalHandle<Node>> kept;
+        for (int k = 0; k < 50; ++k) kept.emplace_back(make_raw<Node>(nullptr, nullptr, i));
+        auto mine = std::make_unique<GlobalHandle<Node>>(kept.front());
+        delete handed.exchange(mine.release());
+        if (i % 2 == 0) std::this_thread::yield();
+        scope.end();
+        for (const GlobalHandle<Node>& handle : kept) REQUIRE(handle->value == i);
+    }
+    done.store(true);
+    other.join();
+    delete handed.load();
+    CHECK(heap.verify().ok());
 }
 
 TEST_CASE("a global weak handle is cleared when its object dies") {

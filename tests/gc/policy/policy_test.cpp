@@ -55,22 +55,23 @@ TEST_CASE("a span is evacuated when it is sparse and movable, under stress whene
 }
 
 TEST_CASE("the emptiest spans are evacuated, until much would be moved") {
-    LiveByFullness live{};
-    CHECK(evacuate_below(live, 0, false) == kEvacuateBelow);
-    live[3] = 50, live[5] = 60, live[8] = 200, live[15] = 700;
-    CHECK(evacuate_below(live, 10'000, false) == kEvacuateBelow);
-    CHECK(evacuate_below(live, 10'000, true) == kEvacuateInOpenScopesBelow);
-    CHECK(evacuate_below(live, 3'300, false) == 5 / 20.0);  // a 32nd: 103
-    CHECK(evacuate_below(live, 1'000, true) == 8 / 20.0);   // a fifth: 200
-    CHECK(evacuate_below(live, 1'600, true) == kEvacuateInOpenScopesBelow);
-    live[0] = 10'000;
-    CHECK(evacuate_below(live, 10'000, true) == 2 / 20.0);  // nearly empty: always
+    SpansByFullness spans{};
+    CHECK(evacuate_below(spans, 0, false) == kEvacuateBelow);
+    spans[3] = {50, 250}, spans[5] = {60, 170}, spans[8] = {200, 280}, spans[15] = {700, 200};
+    CHECK(evacuate_below(spans, 10'000, false) == kEvacuateBelow);
+    CHECK(evacuate_below(spans, 10'000, true) == kEvacuateInOpenScopesBelow);
+    CHECK(evacuate_below(spans, 3'300, false) == 5 / 20.0);  // a 32nd: 103
+    CHECK(evacuate_below(spans, 1'000, true) == 8 / 20.0);   // a fifth: 200
+    CHECK(evacuate_below(spans, 1'600, true) == kEvacuateInOpenScopesBelow);
+    spans[0] = {10'000, 600'000};
+    CHECK(evacuate_below(spans, 10'000, true) == 2 / 20.0);  // nearly empty: always
     // What would give back next to nothing is not worth a walk: all that lives is in full spans but for a few.
-    live = {};
-    live[19] = 100'000, live[5] = 400;
-    CHECK(evacuate_below(live, 100'400, true) == 0);
-    live[5] = 700;
-    CHECK(evacuate_below(live, 100'700, true) == kEvacuateInOpenScopesBelow);
+    spans = {};
+    spans[19] = {640'000, 0}, spans[5] = {3'000, 9'000};
+    CHECK(evacuate_below(spans, 643'000, true) == 0);
+    // However little lives in them, they may be large.
+    spans[0] = {64, 100'000};
+    CHECK(evacuate_below(spans, 643'064, true) == kEvacuateInOpenScopesBelow);
     CHECK(fullness_of(0, 4096) == 0);
     CHECK(fullness_of(4095, 4096) == 19);
     CHECK(fullness_of(4096, 4096) == 19);
