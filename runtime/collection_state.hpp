@@ -35,7 +35,7 @@ struct CollectionState {
     std::uint64_t polls = 1;             ///< that the collector has seen
     ChunkList<void*> shades;             ///< for the running collection
     ChunkList<void*> waiting_shades;     ///< protocol P1: for the next one, of objects that wait for it
-    ChunkList<void*> settling_shades;    ///< of objects in the set: a region that waits may adopt them
+    ChunkList<void*> settling_shades;    ///< of objects in the set, while regions wait: these may adopt them
     CollectionCounts counts;
 
     bool active() const { return mode != BarrierMode::idle || waiting != 0; }

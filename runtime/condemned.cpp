@@ -15,14 +15,14 @@ void shade(HeapCore& heap, void* object) {
     CollectionState& collection = heap.collection;
     schedule_point();
     if (in_set(heap, object)) {
+        const bool settling = collection.mode == BarrierMode::settling;
         // What is marked needs no shade: so shades come to an end (law [progress]).
-        if (collection.mode == BarrierMode::gathering ||
-            (collection.mode == BarrierMode::marking && !heap.collector->marked(object))) {
+        if (collection.mode == BarrierMode::gathering || (!settling && !heap.collector->marked(object))) {
             collection.shades.push(heap.chunks, object);
-        } else if (collection.mode == BarrierMode::settling && collection.waiting != 0 &&
-                   !heap.collector->dying(object)) {
-            // What dies must not be kept, though a destructor holds it for a while: what it refers to may be gone by then
-            // (protocol P12).
+        }
+        // A region that waits may adopt it, and be collected before the next poll. What dies must not be kept, though a
+        // destructor holds it for a while: what it refers to may be gone by then (protocol P12).
+        if (collection.waiting != 0 && !(settling && heap.collector->dying(object))) {
             collection.settling_shades.push(heap.chunks, object);
         }
     } else if (collection.waiting != 0 && is_waiting(heap, object)) {

@@ -146,13 +146,17 @@ void Engine::begin(CollectionReason reason) {
     set_mode(BarrierMode::gathering);
 }
 
-/// Protocol P1: what was shaded for those of the set while they waited.
+/// Protocol P1: what was shaded for those of the set while they waited. Where others go on waiting, these may adopt it, and it
+/// is shaded for them too.
 void Engine::take_shades() {
     detail::CollectionState& collection = heap_.collection;
     if (waiting_.empty()) return collection.shades.splice(collection.waiting_shades);
     collection.waiting_shades.filter(heap_.chunks, [&](void* object) {
         const bool taken = detail::in_set(heap_, object);
-        if (taken) collection.shades.push(heap_.chunks, object);
+        if (taken) {
+            collection.shades.push(heap_.chunks, object);
+            collection.settling_shades.push(heap_.chunks, object);
+        }
         return !taken;
     });
 }

@@ -278,6 +278,35 @@ TEST_CASE("fields that a collection was told of are not deduplicated while they 
     for (std::size_t i = 0; i < written; ++i) REQUIRE((*fresh)[i].get() == bench[i].get());
 }
 
+TEST_CASE("what only a plain pointer names outlives the collections of two scopes, one in the other") {
+    const bool before = GENERATE(true, false);  // the pointer is got before the first of them begins, or while it marks
+    Bench bench(1us);                           // the ends of the scopes do next to nothing
+    perfloc::WeakHandle<Leaf> weak;
+    perfloc::Scope outer{"outer"};
+    perfloc::Scope inner{"inner"};
+    for (std::size_t i = 0; i < kLeaves * kEvery; ++i) perfloc::make_raw<Leaf>(nullptr, i);
+    Handle<Leaf> handle =
+        perfloc::make<Leaf>(nullptr, 7u);  // its span goes to the outer scope, which nothing else names
+    weak = handle;
+    inner.end();
+    outer.end();
+    REQUIRE(inspect::core().collection.waiting > 0);
+    if (!before) {
+        while (bench.phase() != "mark") inspect::core().collector->step(false);
+        REQUIRE(inspect::core().collection.waiting == 1);
+    }
+    const Leaf* const raw = handle.get();
+    handle = {};
+    bench.at_safepoint([](perfloc::detail::CollectorInterface& collector) { collector.relieve(); });  // is no poll
+    REQUIRE(bench.phase() == "idle");
+    REQUIRE(inspect::core().collection.waiting == 0);
+    CHECK(inspect::core().collection.cycle == 2);
+    REQUIRE_FALSE(weak.expired());
+    CHECK(raw->value == 7);
+    bench.heap.collect_full();
+    CHECK(weak.expired());
+}
+
 TEST_CASE("a wait for the collector is a poll: what was shaded before it is not kept") {
     Bench bench;
     perfloc::Scope outer{"outer"};
