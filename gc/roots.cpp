@@ -1,5 +1,6 @@
 #include "gc/roots.hpp"
 
+#include "gc/forward.hpp"
 #include "gc/slot_batch.hpp"
 #include "gc/sweep/live_map.hpp"
 
@@ -78,6 +79,17 @@ void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Ro
             return RegionTable::depth_of(key(a.destination)) < RegionTable::depth_of(key(b.destination));
         });
     }
+}
+
+void follow_global_handles(HeapCore& heap, Region& ended) {
+    const std::lock_guard guard(heap.global_handles);
+    for_each_handle(ended.global, [&](HandleNode& node) {
+        void* const object = now_at(node.object);
+        Region& region = heap.region_at(object);
+        relink(node, object, region.global);
+        region.attention |= detail::kWeak;
+        heap.regions.record(region).published = 1;
+    });
 }
 
 }  // namespace perfloc::gc

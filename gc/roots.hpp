@@ -54,6 +54,10 @@ inline void clear_weak(HandleNode& node, bool global) {
     if (global) node.owner = nullptr;
 }
 
+/// The global handles of an ended region follow their objects, which live: those that are there now, since other threads may
+/// have dropped some meanwhile, and copied others.
+void follow_global_handles(HeapCore& heap, Region& ended);
+
 /// Links a node that was in the lists of another region to the region of its (new) object.
 inline void relink(HandleNode& node, void* object, HandleNode& sentinel) {
     detail::take_out(node);

@@ -87,21 +87,9 @@ Promoted InlinePromotion::run(const std::vector<Root>& roots) {
             scan(next);
         }
     }
-    settle_global_handles();
+    follow_global_handles(heap_, ended_);
     settle_weak_handles();
     return promoted_;
-}
-
-/// Those that are there now: meanwhile other threads may have dropped some, and copied others.
-void InlinePromotion::settle_global_handles() {
-    const std::lock_guard guard(heap_.global_handles);
-    for_each_handle(ended_.global, [&](HandleNode& node) {
-        void* const copy = now_at(node.object);
-        Region& region = heap_.region_at(copy);
-        relink(node, copy, region.global);
-        region.attention |= detail::kWeak;
-        heap_.regions.record(region).published = 1;
-    });
 }
 
 void InlinePromotion::settle_weak_handles() {

@@ -25,7 +25,6 @@ public:
 private:
     void* moved(void* object);
     void scan(void* copy);
-    void settle_global_handles();
     void settle_weak_handles();
 
     HeapCore& heap_;

@@ -127,16 +127,7 @@ void Settlement::fix_handles() {
         void* const object = now_at(node.object);
         relink(node, object, heap_.region_at(object).handles);
     });
-    {
-        const std::lock_guard guard(heap_.global_handles);
-        for_each_handle(ended_.global, [&](HandleNode& node) {
-            void* const object = now_at(node.object);
-            Region& region = heap_.region_at(object);
-            relink(node, object, region.global);
-            region.attention |= detail::kWeak;
-            heap_.regions.record(region).published = 1;
-        });
-    }
+    follow_global_handles(heap_, ended_);
     for_each_weak(heap_, ended_, [&](HandleNode& node, bool global) {
         void* const object = now_at(node.object);
         Region& region = heap_.region_at(object);
