@@ -30,6 +30,13 @@ struct Root {
 /// collection is moving.
 bool slot_is_live(HeapCore& heap, const detail::IncomingSlot& slot);
 
+/// `owner` had been released when `ended` ended, and is parked for the sake of what ended before (protocol P20): a slot of it
+/// names nothing of `ended`.
+inline bool was_gone(const HeapCore& heap, const Region& owner, const Region& ended) {
+    return owner.parked_at != 0 && owner.parked_at <= ended.parked_before &&
+           heap.regions.state(owner) == detail::RegionState::parked;
+}
+
 /// The roots of an ended region, outermost destination first. A slot's destination is its own scope; a handle's is
 /// `enclosing`; a global handle's is the root. Where two lineages refer to the region, everything goes to the root: further
 /// out than necessary, never further in. law [remset].

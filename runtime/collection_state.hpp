@@ -33,6 +33,7 @@ struct CollectionState {
     bool pressure = false;               ///< the running collection is one of open regions
     bool candidates_known = false;       ///< which spans are to be evacuated
     std::uint64_t polls = 1;             ///< that the collector has seen
+    std::uint64_t parked = 0;            ///< scopes that were released and parked so far
     ChunkList<void*> shades;             ///< for the running collection
     ChunkList<void*> waiting_shades;     ///< protocol P1: for the next one, of objects that wait for it
     ChunkList<void*> settling_shades;    ///< of objects in the set, while regions wait: these may adopt them

@@ -102,6 +102,7 @@ void release_region(HeapCore& heap, Region& region) {
     if (region.detached && (region.attention & kSource) != 0 && heap.collection.gathers()) {
         heap.regions.close(region, RegionState::parked);
         region.enclosing = heap.root;
+        region.parked_at = ++heap.collection.parked;
         region.next = heap.first_parked;
         heap.first_parked = &region;
         return;
@@ -284,6 +285,7 @@ ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexce
     LabelCounters& counters = *region.counters;
     counters.slow_ended += 1;
     counters.slow_bytes += report.allocated_bytes;
+    region.parked_before = heap.collection.parked;
     // A full collection may be looking at the region: law [park].
     schedule_point();
     if (must_wait(heap, region)) {

@@ -163,6 +163,7 @@ void Engine::take_shades() {
 
 void Engine::freeze(Region& region) {
     heap_.regions.record(region).looked_at = 1;
+    if (heap_.regions.state(region) == RegionState::open) region.parked_before = heap_.collection.parked;
     detail::retire_cursors(heap_, region);  // a region that waited may have received copies
     heap_.pages.splice(region.condemned, region);
     region.frozen = region.incoming.take();

@@ -307,6 +307,53 @@ TEST_CASE("what only a plain pointer names outlives the collections of two scope
     CHECK(weak.expired());
 }
 
+TEST_CASE("a parked scope keeps nothing alive of what ended after it") {
+    const bool beside = GENERATE(false, true);  // the latter is collected beside the program, or in its end
+    Bench bench(1us);
+    {
+        perfloc::Scope scope{"filled"};
+        bench.fill();
+    }
+    REQUIRE(bench.phase() == "gather");
+    perfloc::DetachedScope first(bench.heap, "first");
+    perfloc::DetachedScope second(bench.heap, "second");
+    for (std::size_t i = 0; i < kLeaves; ++i) second.make_raw<Leaf>(nullptr, i);  // too many for the budget
+    Leaf* const leaf = second.make_raw<Leaf>(nullptr, 1u);
+    const perfloc::WeakHandle<Leaf> weak(leaf);
+    first.make_raw<Leaf>(leaf, 2u);
+    first.end();
+    REQUIRE(inspect::core().first_parked != nullptr);
+    if (!beside) bench.heap.set_pauses({.max = 1ms});
+    CHECK(second.end().settled == !beside);
+    REQUIRE(inspect::core().first_parked != nullptr);
+    bench.settle();
+    CHECK(weak.expired());
+}
+
+TEST_CASE("a parked scope's references keep alive what had ended before it") {
+    Bench bench(1us);
+    {
+        perfloc::Scope scope{"filled"};
+        bench.fill();
+    }
+    perfloc::DetachedScope first(bench.heap, "first");
+    perfloc::DetachedScope second(bench.heap, "second");
+    for (std::size_t i = 0; i < kLeaves; ++i) second.make_raw<Leaf>(nullptr, i);  // too many for the budget
+    Leaf* const leaf = second.make_raw<Leaf>(nullptr, 1u);
+    const perfloc::WeakHandle<Leaf> weak(leaf);
+    Leaf* const holder = first.make_raw<Leaf>(leaf, 2u);
+    REQUIRE_FALSE(second.end().settled);
+    const Leaf* const raw = holder->other;  // of this scope: law [raw]
+    first.end();
+    REQUIRE(inspect::core().first_parked != nullptr);
+    bench.at_safepoint([](perfloc::detail::CollectorInterface& collector) { collector.relieve(); });  // is no poll
+    REQUIRE(inspect::core().collection.waiting == 0);
+    REQUIRE_FALSE(weak.expired());
+    CHECK(raw->value == 1);
+    bench.heap.collect_full();
+    CHECK(weak.expired());
+}
+
 TEST_CASE("a wait for the collector is a poll: what was shaded before it is not kept") {
     Bench bench;
     perfloc::Scope outer{"outer"};
