@@ -82,7 +82,9 @@ void Compactor::choose(Region& region) {
         if (!span.condemned || span.live_bytes == 0) return;
         const bool can =
             span.kind == SpanKind::movable && span.pins == 0 && (move_all_ || span.pages >= kLeastSlidingPages);
-        if (can && (move_all_ || !stays(span.live_bytes, span.top_bytes))) {
+        // What nothing is bumped into any more has an end that is lost too.
+        const std::uint64_t bytes = span.bumped ? span.top_bytes : std::uint64_t{span.pages} * kPageBytes;
+        if (can && (move_all_ || !stays(span.live_bytes, bytes))) {
             span.slides = true;
             plan.spans.push_back(page);
         } else {
