@@ -35,8 +35,9 @@ public:
 
     ScopeReport end_scope(Region& ended, Region& enclosing) noexcept override {
         if (!at_once(ended)) {
-            engine_.condemn(ended, enclosing);
             ScopeReport report;
+            if (!heap_.stress.condemn && scopes_.run_if_few(ended, enclosing, report)) return report;
+            engine_.condemn(ended, enclosing);
             report.settled = false;
             return report;
         }

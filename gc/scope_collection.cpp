@@ -25,8 +25,9 @@ struct OneRegion {
 
 }  // namespace
 
-ScopeReport ScopeCollection::run(Region& ended, Region& enclosing) {
-    const detail::Moment start = heap_.events.now();
+ScopeReport ScopeCollection::run(Region& ended, Region& enclosing) { return run(ended, enclosing, heap_.events.now()); }
+
+ScopeReport ScopeCollection::run(Region& ended, Region& enclosing, const detail::Moment& start) {
     ScopeReport report;
     report.allocated_bytes = detail::allocated_bytes(heap_, ended);
     // A scope that never allocated may still be named: by nothing alive.
@@ -56,11 +57,43 @@ ScopeReport ScopeCollection::run(Region& ended, Region& enclosing) {
         phase_.enter(Phase::idle);
         heap_.totals.scope_collections += 1;
     }
+    close(ended, report, cause, start);
+    if (!promoted) tell_ended(report);
+    return report;
+}
+
+/// What survives is elsewhere.
+void ScopeCollection::close(Region& ended, ScopeReport& report, PauseCause cause, const detail::Moment& start) {
     detail::release_region(heap_, ended);
     report.released_bytes = report.allocated_bytes - std::min(report.allocated_bytes, report.promoted_bytes);
     report.pause = heap_.events.pause(cause, start, report.allocated_bytes, report.promoted_bytes, ended.label);
-    if (!promoted) tell_ended(report);
-    return report;
+}
+
+bool ScopeCollection::run_if_few(Region& ended, Region& enclosing, ScopeReport& report) {
+    const std::chrono::nanoseconds budget = heap_.options.pauses.max;
+    report.allocated_bytes = detail::allocated_bytes(heap_, ended);
+    const bool may_copy = ended.cleanups.empty();
+    const bool may_sweep = sweep_at_once({.bytes = report.allocated_bytes, .cleanups = ended.cleanups.size()}, budget);
+    detail::Surveys& surveys = ended.counters->surveys;
+    if (ended.absorbed != nullptr || !(may_copy || may_sweep)) return false;
+    if (!surveys.due() || !survey_.few_roots(ended, budget)) return false;
+    const detail::Moment start = heap_.events.now();
+    find_roots(heap_, ended, enclosing, roots_);
+    const bool few = survey_.few_survivors(ended, roots_, budget);
+    const bool copies = few && may_copy && survey_.movable() && room_for_copies(survey_.found().bytes);
+    const bool sweeps = few && may_sweep && !copies;
+    surveys.found(copies || sweeps);
+    if (copies) {
+        promote(ended, report);
+        close(ended, report, PauseCause::promotion, start);
+    } else if (sweeps) {
+        report = run(ended, enclosing, start);
+    } else {
+        heap_.events.pause(PauseCause::promotion, start, survey_.found().bytes, 0, ended.label);
+        return false;
+    }
+    ++heap_.collection.counts.few_survived;
+    return true;
 }
 
 /// Small enough for the budget at its worst, and nothing fixed in it.

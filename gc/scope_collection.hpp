@@ -3,6 +3,7 @@
 #include "gc/mark/mark_bitmap.hpp"
 #include "gc/phase.hpp"
 #include "gc/roots.hpp"
+#include "gc/settle/survey.hpp"
 
 #include <perfloc/scope.hpp>
 
@@ -15,11 +16,16 @@ namespace perfloc::gc {
 /// them.
 class ScopeCollection {
 public:
-    ScopeCollection(HeapCore& heap, MarkBitmap& marks, PhaseOwner& phase) : heap_(heap), marks_(marks), phase_(phase) {}
+    ScopeCollection(HeapCore& heap, MarkBitmap& marks, PhaseOwner& phase)
+        : heap_(heap), marks_(marks), phase_(phase), survey_(heap) {}
 
     ScopeReport run(Region& ended, Region& enclosing);
+    /// However much was made in it: true where it is dealt with, since little survives. Else nothing has happened.
+    bool run_if_few(Region& ended, Region& enclosing, ScopeReport& report);
 
 private:
+    ScopeReport run(Region& ended, Region& enclosing, const detail::Moment& start);
+    void close(Region& ended, ScopeReport& report, PauseCause cause, const detail::Moment& start);
     bool inline_is_possible(const Region& ended, std::uint64_t bytes) const;
     bool room_for_copies(std::uint64_t bytes);
     void promote(Region& ended, ScopeReport& report);
@@ -32,6 +38,7 @@ private:
     HeapCore& heap_;
     MarkBitmap& marks_;
     PhaseOwner& phase_;
+    Survey survey_;
     std::vector<Root> roots_;  // kept between collections: no allocation once warm
     std::vector<void*> stack_;
     std::vector<void*> dead_;

@@ -44,6 +44,41 @@ constexpr bool collect_at_once(const EndedScope& scope, std::chrono::nanoseconds
     return worst <= static_cast<double>(budget.count());
 }
 
+/// What a bounded walk has found to survive.
+struct Survivors {
+    std::uint64_t roots = 0;  ///< recorded slots and handles of any kind
+    std::uint64_t objects = 0;
+    std::uint64_t bytes = 0;
+};
+
+/// To find a survivor and to copy it, at worst: it is cold, and so are the page table's entries for it and for what it refers to.
+inline constexpr double kWorstNanosecondsPerSurvivor = 150.0, kWorstNanosecondsPerByteSurvived = 2.5;
+
+/// Promote these in the caller, whatever else was made in their scope. Half of the budget: a walk that is given up has cost a part
+/// of it for nothing.
+constexpr bool few_survive(const Survivors& found, std::chrono::nanoseconds budget) {
+    const double worst = static_cast<double>(found.roots) * kWorstNanosecondsPerSlot +
+                         static_cast<double>(found.objects) * kWorstNanosecondsPerSurvivor +
+                         static_cast<double>(found.bytes) * kWorstNanosecondsPerByteSurvived;
+    return worst <= static_cast<double>(budget.count()) / 2;
+}
+
+/// To clear and to count the marks of what was made beside them; and its destructors.
+inline constexpr double kWorstNanosecondsPerByteSwept = 0.05;
+
+/// Where few survive: mark, sweep and settle in the caller, because there are destructors to run, or what survives must stay
+/// where it is. The other half of the budget.
+constexpr bool sweep_at_once(const EndedScope& scope, std::chrono::nanoseconds budget) {
+    const double worst = static_cast<double>(scope.bytes) * kWorstNanosecondsPerByteSwept +
+                         static_cast<double>(scope.cleanups) * kUsualNanosecondsPerDestructor;
+    return worst <= static_cast<double>(budget.count()) / 2;
+}
+
+/// More than that are not few.
+constexpr std::uint64_t most_roots(std::chrono::nanoseconds budget) {
+    return static_cast<std::uint64_t>(static_cast<double>(budget.count()) / kWorstNanosecondsPerSlot) + 1;
+}
+
 /// A span with survivors, after marking.
 struct MarkedSpan {
     std::uint64_t live_bytes = 0;

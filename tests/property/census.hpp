@@ -36,10 +36,11 @@ enum class Event : std::uint8_t {
     pressure_cycles,    ///< ... of open scopes
     spans_adopted,      ///< by them
     spans_evacuated,
+    few_survived,       ///< little survived of a scope that is too large to be copied whole
     pending_destroyed,  ///< a destructor ran in another step than the end of its scope
     rested,             ///< all that had ended was settled
 };
-inline constexpr std::size_t kEvents = 27;
+inline constexpr std::size_t kEvents = 28;
 
 inline constexpr std::array<std::string_view, kEvents> kEventNames = {"released",
                                                                       "promoted_inline",
@@ -66,6 +67,7 @@ inline constexpr std::array<std::string_view, kEvents> kEventNames = {"released"
                                                                       "pressure_cycles",
                                                                       "spans_adopted",
                                                                       "spans_evacuated",
+                                                                      "few_survived",
                                                                       "pending_destroyed",
                                                                       "rested"};
 

@@ -121,7 +121,7 @@ std::vector<Setting> hinted_settings() {
     std::vector<Setting> settings;
     bool small = false;
     for (const bool thread : {false, true}) {
-        for (const Budget budget : {Budget::tiny, Budget::usual, Budget::large}) {
+        for (const Budget budget : {Budget::tiny, Budget::brief, Budget::usual, Budget::large}) {
             for (const Stress& stress :
                  {Stress{false, false, false}, Stress{false, false, true}, Stress{false, true, false},
                   Stress{false, true, true}, Stress{true, false, false}}) {
@@ -174,6 +174,7 @@ TEST_CASE("a random heap program under the hinted collector does as its model sa
              {Event::pressure_cycles, 50},
              {Event::spans_adopted, 100},
              {Event::spans_evacuated, 50},
+             {Event::few_survived, 40},
              {Event::pending_destroyed, 50},
              {Event::rested, 50}});
 }

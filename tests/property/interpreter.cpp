@@ -174,7 +174,7 @@ bool Interpreter::step(const Op& op) {
         case Opcode::trim:
             return trim(op);
         case Opcode::set_pauses:
-            return world_.heap().set_pauses(pauses_of(static_cast<Setting::Budget>(op.a % 3))), true;
+            return world_.heap().set_pauses(pauses_of(static_cast<Setting::Budget>(op.a % Setting::kBudgets))), true;
         case Opcode::no_pause:
             if (blocks_.empty()) return false;
             return blocks_.back()->forbid_pauses(op.a % 2 != 0 ? op.a * 1_KiB : 0, op.b % 2 != 0);

@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, kOpcodes> kNames = {
 static_assert(kNames.back() == "misuse");
 
 constexpr std::array<std::string_view, 3> kCollectors = {"hinted", "full", "none"};
-constexpr std::array<std::string_view, 3> kBudgets = {"tiny", "usual", "large"};
+constexpr std::array<std::string_view, Setting::kBudgets> kBudgets = {"tiny", "brief", "usual", "large"};
 
 struct Flag {
     std::string_view name;
@@ -72,6 +72,8 @@ PauseBudget pauses_of(Setting::Budget budget) {
     switch (budget) {
         case Setting::Budget::tiny:
             return {.max = 1ns, .utilization = 0.01};
+        case Setting::Budget::brief:  // most scopes are too large to be copied whole, and of some little survives
+            return {.max = 3us, .utilization = 0.01};
         case Setting::Budget::usual:
             return {.utilization = 0.5};
         case Setting::Budget::large:
@@ -144,7 +146,7 @@ Program Program::decode(std::span<const std::uint8_t> bytes) {
     Program program;
     if (bytes.size() < 2) return program;
     program.setting.collector = static_cast<Collector>(bytes[0] % 3);
-    program.setting.budget = static_cast<Setting::Budget>(bytes[0] / 3 % 3);
+    program.setting.budget = static_cast<Setting::Budget>(bytes[0] / 3 % Setting::kBudgets);
     for (std::size_t i = 0; i < kFlags.size(); ++i) program.setting.*kFlags[i].on = (bytes[1] >> i & 1) != 0;
     for (bytes = bytes.subspan(2); bytes.size() >= 4; bytes = bytes.subspan(4)) {
         program.ops.push_back({static_cast<Opcode>(bytes[0] % kOpcodes), bytes[1], bytes[2], bytes[3]});

@@ -66,7 +66,8 @@ struct Op {
 
 /// The heap that a program runs in.
 struct Setting {
-    enum class Budget : std::uint8_t { tiny, usual, large };
+    enum class Budget : std::uint8_t { tiny, brief, usual, large };
+    static constexpr std::size_t kBudgets = 4;
 
     Collector collector = Collector::hinted;
     bool thread = false;   ///< the collector has a thread of its own

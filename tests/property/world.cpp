@@ -185,6 +185,7 @@ void World::note_counts() {
     census.count(Event::condemned_in_set, now.condemned_in_set - counted_.condemned_in_set);
     census.count(Event::spans_adopted, now.spans_adopted - counted_.spans_adopted);
     census.count(Event::spans_evacuated, now.spans_evacuated - counted_.spans_evacuated);
+    census.count(Event::few_survived, now.few_survived - counted_.few_survived);
     counted_ = now;
 }
 

@@ -25,7 +25,9 @@ Program program_of(std::uint64_t seed) {
     if (const char* const text = std::getenv("PERFLOC_REPLAY")) return Program::parse(text);
     Random random(seed ^ 0x5ced);
     Program program;
-    program.setting.budget = random.below(4) == 0 ? Setting::Budget::usual : Setting::Budget::tiny;
+    constexpr Setting::Budget kBudgets[] = {Setting::Budget::usual, Setting::Budget::brief, Setting::Budget::tiny,
+                                            Setting::Budget::tiny};
+    program.setting.budget = kBudgets[random.below(4)];
     program.setting.condemn = random.below(2) == 0;
     program.setting.small = random.below(4) == 0;
     const auto& codes = property::weighted_opcodes();

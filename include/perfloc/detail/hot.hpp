@@ -27,6 +27,19 @@ struct HandleNode {
     MutatorCore* owner = nullptr;
 };
 
+/// Whether it pays to look if little survives of a scope, by what became of it at the last ones of its label: after n times in
+/// vain the next 2^n - 1 are not looked at, at most 63.
+struct Surveys {
+    std::uint8_t in_vain = 0;  ///< in a row
+    std::uint8_t skipped = 0;  ///< since the last
+
+    bool due() { return ++skipped >= 1u << in_vain; }
+    void found(bool little) {
+        skipped = 0;
+        in_vain = little ? std::uint8_t{0} : static_cast<std::uint8_t>(in_vain < 6 ? in_vain + 1 : 6);
+    }
+};
+
 /// What the scopes of one label have done. The fast ones are kept by the fast path of a scope's end; everything that
 /// ended there was released in O(1).
 struct LabelCounters {
@@ -39,6 +52,7 @@ struct LabelCounters {
     std::uint64_t promoted_objects = 0;
     std::uint64_t kept = 0;
     std::uint32_t shape_pages = 1;  ///< pages of the first span that the next scope of this label gets
+    Surveys surveys;
 };
 
 /// A region's few hot bytes, in one array. `key` is (lineage << 32 | depth), so that "a's scope encloses b's" is one

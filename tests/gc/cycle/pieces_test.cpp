@@ -97,6 +97,14 @@ struct Bench {
     }
 };
 
+/// The last of so many that to promote them takes more than a budget of a microsecond. make(next) makes one.
+template <class Make>
+Leaf* chain(Make&& make) {
+    Leaf* last = nullptr;
+    for (int i = 0; i < 20; ++i) last = make(last);
+    return last;
+}
+
 struct Named {  // never moves
     Ref<Leaf> leaf;
     std::string name;
@@ -136,7 +144,7 @@ TEST_CASE("where a handle comes to hold an object of a span that is evacuated, t
     bench.fill();
     if (open) {
         scope.trim();
-        perfloc::poll();
+        bench.step();
     } else {
         scope.end();
     }
@@ -285,8 +293,9 @@ TEST_CASE("what only a plain pointer names outlives the collections of two scope
     perfloc::Scope outer{"outer"};
     perfloc::Scope inner{"inner"};
     for (std::size_t i = 0; i < kLeaves * kEvery; ++i) perfloc::make_raw<Leaf>(nullptr, i);
-    Handle<Leaf> handle =
-        perfloc::make<Leaf>(nullptr, 7u);  // its span goes to the outer scope, which nothing else names
+    Handle<Leaf> handle = chain([](Leaf* next) {
+        return perfloc::make_raw<Leaf>(next, 7u);
+    });  // goes to the outer scope, which nothing else names
     weak = handle;
     inner.end();
     outer.end();
@@ -318,6 +327,7 @@ TEST_CASE("a parked scope keeps nothing alive of what ended after it") {
     perfloc::DetachedScope first(bench.heap, "first");
     perfloc::DetachedScope second(bench.heap, "second");
     for (std::size_t i = 0; i < kLeaves; ++i) second.make_raw<Leaf>(nullptr, i);  // too many for the budget
+    const Handle<Leaf> survives = chain([&](Leaf* next) { return second.make_raw<Leaf>(next, 1u); });
     Leaf* const leaf = second.make_raw<Leaf>(nullptr, 1u);
     const perfloc::WeakHandle<Leaf> weak(leaf);
     first.make_raw<Leaf>(leaf, 2u);
@@ -339,7 +349,7 @@ TEST_CASE("a parked scope's references keep alive what had ended before it") {
     perfloc::DetachedScope first(bench.heap, "first");
     perfloc::DetachedScope second(bench.heap, "second");
     for (std::size_t i = 0; i < kLeaves; ++i) second.make_raw<Leaf>(nullptr, i);  // too many for the budget
-    Leaf* const leaf = second.make_raw<Leaf>(nullptr, 1u);
+    Leaf* const leaf = chain([&](Leaf* next) { return second.make_raw<Leaf>(next, 1u); });
     const perfloc::WeakHandle<Leaf> weak(leaf);
     Leaf* const holder = first.make_raw<Leaf>(leaf, 2u);
     REQUIRE_FALSE(second.end().settled);
