@@ -224,9 +224,8 @@ private:
 
     /// What ended scopes have left was alive when they ended: it counts less than what was made where no scope ends.
     std::size_t pressure_above() const {
-        const std::size_t above = heap_.collect_above;
         const std::size_t survived = static_cast<std::size_t>(heap_.totals.promoted_bytes - promoted_before_) / 5 * 3;
-        return above < heap_.options.soft_limit ? std::min(above + survived, heap_.options.soft_limit) : above;
+        return growth_.later(heap_.collect_above, survived, left_, heap_.options.soft_limit);
     }
 
     /// The most that was used while a collection of what is open went on; copies are its own.

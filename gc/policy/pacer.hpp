@@ -59,12 +59,18 @@ public:
     /// What the program made while the last collection went on, in bytes.
     void collected(std::size_t made) { made_ = made; }
 
-    /// Not above the soft limit; where that is passed, half of what is left to the limit.
+    /// No more than half of the way to the soft limit, or the program would be there before the collection has ended; where that
+    /// is passed, half of what is left to the limit.
     std::size_t threshold(std::size_t left, std::size_t soft_limit, std::size_t limit) const {
         const std::size_t most = allowed(left);
         const std::size_t above = left + std::clamp(most - std::min(most, made_ + made_ / 4), most / 4, most / 4 * 3);
-        if (left < soft_limit / 16 * 15) return std::min(above, soft_limit);
+        if (left < soft_limit / 16 * 15) return std::min(above, left + (soft_limit - left) / 2);
         return std::min(above, left + (limit - std::min(limit, left)) / 2);
+    }
+    /// The threshold where so much was promoted since: no more than three quarters of the way to the soft limit.
+    std::size_t later(std::size_t threshold, std::size_t promoted, std::size_t left, std::size_t soft_limit) const {
+        const std::size_t most = left + (soft_limit - std::min(soft_limit, left)) / 4 * 3;
+        return std::max(threshold, std::min(threshold + promoted, most));
     }
     /// While a collection goes on: above this the program outruns it (law [progress]). `left` as at the last one, `used` when
     /// it began.

@@ -70,9 +70,13 @@ TEST_CASE(
     const std::size_t usual = growth.threshold(400_MiB, soft, limit);
     CHECK(usual > 500_MiB);
     CHECK(usual < 550_MiB);
-    CHECK(growth.threshold(600_MiB, soft, limit) == soft);
+    CHECK(growth.threshold(600_MiB, soft, limit) == 650_MiB);
     CHECK(growth.threshold(780_MiB, soft, limit) == 790_MiB);
     CHECK(growth.threshold(900_MiB, soft, limit) == 900_MiB);
+    // What was promoted since counts less, but not so that the soft limit comes before the collection has ended.
+    CHECK(growth.later(300_MiB, 50_MiB, 200_MiB, soft) == 350_MiB);
+    CHECK(growth.later(300_MiB, 1_GiB, 200_MiB, soft) == 575_MiB);
+    CHECK(growth.later(790_MiB, 50_MiB, 780_MiB, soft) == 790_MiB);
     const std::size_t most = growth.urgent_above(200_MiB, 250_MiB, limit);
     CHECK(most > 270_MiB);
     CHECK(most < 290_MiB);
