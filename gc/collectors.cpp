@@ -37,6 +37,8 @@ public:
         if (!at_once(ended)) {
             ScopeReport report;
             if (!heap_.stress.condemn && scopes_.run_if_few(ended, enclosing, report)) return report;
+            slice_may_wait_ = report.pause.count() != 0;
+            pacer_.spent(report.pause);
             engine_.condemn(ended, enclosing);
             report.settled = false;
             return report;
@@ -51,7 +53,8 @@ public:
     void condemn(Region& ended, Region& enclosing) noexcept override { engine_.condemn(ended, enclosing); }
 
     void attend() noexcept override {
-        if (detail::hot.quiet != 0 || no_pause()) return engine_.answer();  // law [quiet]
+        const bool wait = std::exchange(slice_may_wait_, false);
+        if (wait || detail::hot.quiet != 0 || no_pause()) return engine_.answer();  // law [quiet]
         paced_slice(false);
     }
 
@@ -397,6 +400,7 @@ private:
     std::uint32_t paced_cycle_ = 0;
     unsigned slices_without_poll_ = 0;
     unsigned fruitless_slices_ = 0;      // in a row
+    bool slice_may_wait_ = false;        // the end of the scope has taken a pause already
     bool cycle_running_ = false;         // one that growth or trim() has begun
     std::size_t left_ = 0;               // used bytes after the last one
     std::uint64_t promoted_before_ = 0;  // bytes promoted until then

@@ -89,7 +89,7 @@ bool ScopeCollection::run_if_few(Region& ended, Region& enclosing, ScopeReport& 
     } else if (sweeps) {
         report = run(ended, enclosing, start);
     } else {
-        heap_.events.pause(PauseCause::promotion, start, survey_.found().bytes, 0, ended.label);
+        report.pause = heap_.events.pause(PauseCause::promotion, start, survey_.found().bytes, 0, ended.label);
         return false;
     }
     ++heap_.collection.counts.few_survived;

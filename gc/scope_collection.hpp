@@ -17,10 +17,14 @@ namespace perfloc::gc {
 class ScopeCollection {
 public:
     ScopeCollection(HeapCore& heap, MarkBitmap& marks, PhaseOwner& phase)
-        : heap_(heap), marks_(marks), phase_(phase), survey_(heap) {}
+        : heap_(heap), marks_(marks), phase_(phase), survey_(heap) {
+        // Ahead: to get memory from the system may wait for the collector thread, which is getting some for the heap.
+        roots_.resize(kRootsAhead);
+        stack_.resize(kRootsAhead);
+    }
 
     ScopeReport run(Region& ended, Region& enclosing);
-    /// However much was made in it: true where it is dealt with, since little survives. Else nothing has happened.
+    /// However much was made in it: true where it is dealt with, since little survives. Else nothing has happened but a pause.
     bool run_if_few(Region& ended, Region& enclosing, ScopeReport& report);
 
 private:
@@ -34,6 +38,8 @@ private:
     void destroy(Region& ended);
     void settle(Region& ended, ScopeReport& report);
     void tell_ended(const ScopeReport& report);
+
+    static constexpr std::size_t kRootsAhead = 4096;
 
     HeapCore& heap_;
     MarkBitmap& marks_;

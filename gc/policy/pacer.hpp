@@ -73,9 +73,10 @@ public:
         return std::max(threshold, std::min(threshold + promoted, most));
     }
     /// While a collection goes on: above this the program outruns it (law [progress]). `left` as at the last one, `used` when
-    /// it began.
+    /// it began. Where that is more than twice as much, for instance because large scopes have ended since, what is left now is
+    /// not known.
     std::size_t urgent_above(std::size_t left, std::size_t used, std::size_t limit) const {
-        const std::size_t above = std::max(left + allowed(left), used + allowed(left) / 4);
+        const std::size_t above = std::max(left + allowed(left), used + allowed(std::max(left, used / 2)) / 4);
         return std::min(above, used + (limit - std::min(limit, used)) / 2);
     }
 
