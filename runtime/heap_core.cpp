@@ -29,7 +29,8 @@ std::array<AreaShape, kAreas> area_shapes() {
     };
     set(Area::region_of_page, kPagesPerBlock * sizeof(std::uint32_t), 0);
     set(Area::span_of_page, kPagesPerBlock * sizeof(std::uint32_t), 0);
-    set(Area::spans, kPagesPerBlock * sizeof(Span), 0);
+    set(Area::block_spans, sizeof(Span), 0);
+    set(Area::inner_spans, kPagesPerBlock * sizeof(Span), 0);
     set(Area::blocks, sizeof(BlockInfo), 0);
     set(Area::marks, kWordsPerBlock / 8, 0);
     set(Area::forwarding, kWordsPerBlock / 64 * sizeof(std::uint64_t), 0);

@@ -167,7 +167,7 @@ bool Memory::give_back(char* start, std::size_t bytes) {
 
 bool Memory::populate_blocks(std::size_t first, std::size_t count) {
     // The tables' part is small, and a refusal there means no more than a page fault later.
-    for (const Area area : {Area::region_of_page, Area::span_of_page, Area::spans}) {
+    for (const Area area : {Area::region_of_page, Area::span_of_page, Area::block_spans}) {
         const std::size_t per_block = shapes_[static_cast<std::size_t>(area)].per_block;
         const std::size_t from = first * per_block / kPageBytes * kPageBytes;
         populate(this->area(area) + from, round_up((first + count) * per_block, kPageBytes) - from);

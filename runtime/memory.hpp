@@ -22,7 +22,8 @@ inline constexpr std::size_t kWordsPerBlock = kBlockBytes / kWordBytes;
 enum class Area : std::uint8_t {
     region_of_page,
     span_of_page,
-    spans,
+    block_spans,
+    inner_spans,
     blocks,
     marks,
     forwarding,
@@ -33,7 +34,7 @@ enum class Area : std::uint8_t {
     live,
     cycle_scratch
 };
-inline constexpr std::size_t kAreas = 12;
+inline constexpr std::size_t kAreas = 13;
 
 struct AreaShape {
     std::size_t per_block;

@@ -70,7 +70,8 @@ public:
           bytes_(memory.bytes()),
           region_of_page_(reinterpret_cast<std::uint32_t*>(memory.area(Area::region_of_page))),
           span_of_page_(reinterpret_cast<std::uint32_t*>(memory.area(Area::span_of_page))),
-          spans_(reinterpret_cast<Span*>(memory.area(Area::spans))) {}
+          block_spans_(reinterpret_cast<Span*>(memory.area(Area::block_spans))),
+          inner_spans_(reinterpret_cast<Span*>(memory.area(Area::inner_spans))) {}
 
     bool contains(const void* address) const { return reinterpret_cast<std::uintptr_t>(address) - base_ < bytes_; }
     std::uint32_t page_of(const void* address) const {
@@ -81,8 +82,13 @@ public:
     }
     std::uint32_t region_at(const void* address) const { return load_relaxed(region_of_page_[page_of(address)]); }
     std::uint32_t span_page(const void* address) const { return load_relaxed(span_of_page_[page_of(address)]); }
-    Span& span(std::uint32_t first_page) const { return spans_[first_page]; }
-    Span& span_at(const void* address) const { return spans_[span_page(address)]; }
+    /// Those that begin a block lie close together: in a large heap most spans are whole blocks, and a table of all pages would have
+    /// a page of its own for each of them (a miss of the TLB at each look, and 1.6 % more memory).
+    Span& span(std::uint32_t first_page) const {
+        const bool inner = first_page % kPagesPerBlock != 0;
+        return (inner ? inner_spans_ : block_spans_)[inner ? first_page : first_page / kPagesPerBlock];
+    }
+    Span& span_at(const void* address) const { return span(span_page(address)); }
 
     void stamp_region(std::uint32_t page, std::uint32_t pages, std::uint32_t region) {
         for (std::uint32_t i = 0; i < pages; ++i) store_relaxed(region_of_page_[page + i], region);
@@ -95,9 +101,9 @@ public:
 
     // --- lists
     void append(SpanList& list, std::uint32_t page) {
-        spans_[page].next = 0;
+        span(page).next = 0;
         if (list.tail != 0) {
-            spans_[list.tail].next = page;
+            span(list.tail).next = page;
         } else {
             list.head = page;
         }
@@ -106,7 +112,7 @@ public:
     }
     std::uint32_t pop(SpanList& list) {
         const std::uint32_t page = list.head;
-        list.head = spans_[page].next;
+        list.head = span(page).next;
         if (list.head == 0) list.tail = 0;
         --list.count;
         return page;
@@ -117,7 +123,7 @@ public:
         if (to.empty()) {
             to = from;
         } else {
-            spans_[to.tail].next = from.head;
+            span(to.tail).next = from.head;
             to.tail = from.tail;
             to.count += from.count;
         }
@@ -140,8 +146,8 @@ public:
     template <class F>
     void for_each(const SpanList& list, F&& f) const {
         for (std::uint32_t page = list.head; page != 0;) {
-            const std::uint32_t next = spans_[page].next;  // f may hand the span on
-            f(page, spans_[page]);
+            const std::uint32_t next = span(page).next;  // f may hand the span on
+            f(page, span(page));
             page = next;
         }
     }
@@ -155,7 +161,8 @@ private:
     std::size_t bytes_;
     std::uint32_t* region_of_page_;
     std::uint32_t* span_of_page_;
-    Span* spans_;
+    Span* block_spans_;  // of the spans that begin with a block, by block
+    Span* inner_spans_;  // of the others, by page
 };
 
 }  // namespace perfloc::detail

@@ -22,7 +22,7 @@ using detail::SpanList;
 void Background::collect(const std::function<void()>& wait_for_mutator) {
     prepare();
     sort_roots();
-    Set set{cycle_.heap, cycle_.number, cycle_.set.size() == 1 ? cycle_.set.front() : nullptr};
+    Set set{cycle_.heap, cycle_.number, all_go_together()};
     Marker marker(cycle_.heap, cycle_.marks, set, detail::Area::cycle_scratch);
     for (std::size_t i = 0; i < roots_.size();) {
         set.destination = roots_[i].destination;
@@ -43,6 +43,7 @@ void Background::collect(const std::function<void()>& wait_for_mutator) {
         }
         drain(marker);
     }
+    if (set.simple) cycle_.set.front()->promoted_objects += marker.objects();
     sweep();
     list_slots();
     roots_.clear();
@@ -53,7 +54,6 @@ void Background::prepare() {
     for (Region* const region : cycle_.set) {
         for_each_condemned(cycle_.heap, *region, [&](std::uint32_t page, Span& span) {
             cycle_.marks.clear(cycle_.heap.pages.address_of(page), std::size_t{span.pages} * kPageBytes);
-            span.live_bytes = 0;
             span.destination = cycle_.pressure() ? region->index : 0;
             span.candidate = 0;
             __atomic_store_n(&span.cycle, cycle_.number, __ATOMIC_RELEASE);
@@ -82,6 +82,15 @@ void Background::sort_roots() {
     }
 }
 
+/// In a set of one region whose survivors all go where those go that no root names; and of open regions, where they stay.
+bool Background::all_go_together() const {
+    if (cycle_.pressure()) return true;
+    const std::uint32_t fallback = cycle_.set.front()->fallback;
+    return cycle_.set.size() == 1 && std::all_of(roots_.begin(), roots_.end(), [&](const CycleRoot& root) {
+               return root.destination == fallback || root.destination == 0;
+           });
+}
+
 /// What an earlier collection found dead refers to what is gone: nothing may bring it back.
 template <class M>
 void Background::visit_shade(M& marker, void* object) {
@@ -108,9 +117,19 @@ void Background::drain(M& marker) {
 
 void Background::sweep() {
     uniform_ = true;
+    count_live();
     choose_fullness();
     for (Region* const region : cycle_.set) {
         for (SpanList* const list : region->condemned.lists()) sweep_list(*region, *list);
+    }
+}
+
+void Background::count_live() {
+    for (Region* const region : cycle_.set) {
+        for_each_condemned(cycle_.heap, *region, [&](std::uint32_t page, Span& span) {
+            span.live_bytes = marked_bytes(cycle_.heap, cycle_.marks, page, span);
+            breathe_();
+        });
     }
 }
 
@@ -152,7 +171,6 @@ void Background::sweep_list(Region& region, SpanList& list) {
     for (std::uint32_t left = list.count; left != 0; --left) {
         const std::uint32_t page = pages.pop(list);
         Span& span = pages.span(page);
-        if (span.kind == SpanKind::large && span.live_bytes != 0) span.live_bytes = span.top_bytes;
         // Adopting it will write its part of the live map, which may be a page that nothing has been written to yet.
         if (span.live_bytes != 0 && keeps_live_map(span) && !span.live_map) live.touch(pages.address_of(page));
         if (span.live_bytes == 0) {
@@ -204,9 +222,7 @@ void Background::list_slots() {
     }
 }
 
-bool Background::is_marked_span(const void* address) const {
-    return Set{cycle_.heap, cycle_.number, nullptr}.contains(address);
-}
+bool Background::is_marked_span(const void* address) const { return Set{cycle_.heap, cycle_.number}.contains(address); }
 
 void Background::list_span(std::uint32_t page, const Span& span, bool outward) {
     HeapCore& heap = cycle_.heap;

@@ -22,6 +22,8 @@ public:
 private:
     void prepare();
     void sort_roots();
+    bool all_go_together() const;
+    void count_live();
     template <class Marker>
     void drain(Marker& marker);
     template <class Marker>
@@ -39,17 +41,16 @@ private:
     struct Set {
         HeapCore& heap;
         std::uint32_t cycle;
-        Region* only;  // where the set is one region
+        bool simple = false;  // nothing need be known of an object but that it is marked
         std::uint32_t destination = 0;
         bool contains(const void* target) const {
             return detail::load_relaxed(heap.pages.span_at(target).cycle) == cycle;
         }
-        void marked(const void* object, std::size_t bytes) {
+        void marked(const void* object, std::size_t) {
+            if (simple) return;
             detail::Span& span = heap.pages.span_at(object);
-            span.live_bytes += bytes;
             if (span.destination == 0) span.destination = destination;
-            Region& region = only != nullptr ? *only : heap.regions.at(heap.regions.find(heap.pages.region_at(object)));
-            ++region.promoted_objects;
+            ++heap.regions.at(heap.regions.find(heap.pages.region_at(object))).promoted_objects;
         }
     };
 

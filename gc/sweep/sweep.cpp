@@ -4,17 +4,13 @@
 
 namespace perfloc::gc {
 
-namespace {
-
-/// Popcount for spans whose objects have all their words marked; a large object is all or nothing.
-std::uint64_t live_bytes(HeapCore& heap, const MarkBitmap& marks, std::uint32_t page, const Span& span) {
+std::uint64_t marked_bytes(const HeapCore& heap, const MarkBitmap& marks, std::uint32_t page, const Span& span) {
+    // A large object is all or nothing.
     if (span.kind != detail::SpanKind::large) {
         return marks.count_words(heap.pages.address_of(page), span.top_bytes) * kWordBytes;
     }
     return large_is_marked(marks, heap.pages, page, span) ? span.top_bytes : 0;
 }
-
-}  // namespace
 
 void condemn_spans(HeapCore& heap, MarkBitmap& marks, Region& region) {
     detail::write_tops(heap, region);
@@ -31,7 +27,7 @@ std::uint64_t count_live(HeapCore& heap, const MarkBitmap& marks, Region& region
     std::uint64_t total = 0;
     for_each_span(heap, region, [&](std::uint32_t page, Span& span) {
         if (!span.condemned) return;  // handed out since: by destructors
-        span.live_bytes = live_bytes(heap, marks, page, span);
+        span.live_bytes = marked_bytes(heap, marks, page, span);
         total += span.live_bytes;
         if (span.live_bytes != 0 && span.destination == 0) span.destination = destination;
     });

@@ -58,10 +58,11 @@ TEST_CASE("the emptiest spans are evacuated, until much would be moved") {
     SpansByFullness spans{};
     CHECK(evacuate_below(spans, 0, false) == kEvacuateBelow);
     spans[3] = {50, 250}, spans[5] = {60, 170}, spans[8] = {200, 280}, spans[15] = {700, 200};
-    CHECK(evacuate_below(spans, 10'000, false) == kEvacuateBelow);
+    CHECK(evacuate_below(spans, 1'000, false) == 0);
     CHECK(evacuate_below(spans, 10'000, true) == kEvacuateInOpenScopesBelow);
-    CHECK(evacuate_below(spans, 3'300, false) == 5 / 20.0);  // a 32nd: 103
-    CHECK(evacuate_below(spans, 1'000, true) == 8 / 20.0);   // a fifth: 200
+    CHECK(evacuate_below(spans, 3'300, false) == 0);  // a 32nd: 103, which gives back less than half of what lives
+    CHECK(evacuate_below({Fullness{100, 5'000}}, 3'300, false) == kEvacuateBelow);
+    CHECK(evacuate_below(spans, 1'000, true) == 8 / 20.0);  // a fifth: 200
     CHECK(evacuate_below(spans, 1'600, true) == kEvacuateInOpenScopesBelow);
     spans[0] = {10'000, 600'000};
     CHECK(evacuate_below(spans, 10'000, true) == 2 / 20.0);  // nearly empty: always
