@@ -37,7 +37,8 @@ public:
         if (!at_once(ended)) {
             ScopeReport report;
             if (!heap_.stress.condemn && scopes_.run_if_few(ended, enclosing, report)) return report;
-            slice_may_wait_ = report.pause.count() != 0;
+            // Such an end has taken its time: to look in vain, or to begin a collection.
+            slice_may_wait_ = report.pause.count() != 0 || !engine_.active();
             pacer_.spent(report.pause);
             engine_.condemn(ended, enclosing);
             report.settled = false;
@@ -400,7 +401,7 @@ private:
     std::uint32_t paced_cycle_ = 0;
     unsigned slices_without_poll_ = 0;
     unsigned fruitless_slices_ = 0;      // in a row
-    bool slice_may_wait_ = false;        // the end of the scope has taken a pause already
+    bool slice_may_wait_ = false;        // the end of a scope has taken its time
     bool cycle_running_ = false;         // one that growth or trim() has begun
     std::size_t left_ = 0;               // used bytes after the last one
     std::uint64_t promoted_before_ = 0;  // bytes promoted until then

@@ -34,8 +34,9 @@ private:
 
     HeapCore& heap_;
     Survivors found_;
-    std::array<void*, kMostObjects> objects_;   // in the order in which they were seen
-    std::array<void*, 4 * kMostObjects> seen_;  // a hash table with linear probing
+    // Written to from the start: the first pause is not to take their page faults.
+    std::array<void*, kMostObjects> objects_{};   // in the order in which they were seen
+    std::array<void*, 4 * kMostObjects> seen_{};  // a hash table with linear probing
     std::size_t number_ = 0;
     bool too_many_ = false;
     bool movable_ = true;
