@@ -21,6 +21,8 @@ public:
         // Ahead: to get memory from the system may wait for the collector thread, which is getting some for the heap.
         roots_.resize(kRootsAhead);
         stack_.resize(kRootsAhead);
+        roots_.clear();
+        stack_.clear();
     }
 
     ScopeReport run(Region& ended, Region& enclosing);

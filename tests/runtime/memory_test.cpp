@@ -73,8 +73,8 @@ TEST_CASE("on demand, committing blocks needs no system call but advice for dump
 TEST_CASE("in steps, one accessible prefix grows by large steps and takes its part of each table along") {
     Memory memory(256_MiB, Commit::in_steps, shapes());
     REQUIRE(memory.in_steps());
-    const std::size_t first_table = memory.area_committed(Area::spans);
-    CHECK(first_table < memory.area_bytes(Area::spans));
+    const std::size_t first_table = memory.area_committed(Area::block_spans);
+    CHECK(first_table < memory.area_bytes(Area::block_spans));
     memory.base()[0] = 1;
     const std::uint64_t before = memory.system_calls().commit;
     CHECK(memory.commit_blocks(10));  // inside the first step of 64 MiB
@@ -82,10 +82,10 @@ TEST_CASE("in steps, one accessible prefix grows by large steps and takes its pa
     CHECK(memory.commit_blocks(64_MiB / kBlockBytes + 1));
     CHECK(memory.system_calls().commit > before);
     memory.base()[64_MiB] = 1;
-    CHECK(memory.area_committed(Area::spans) > first_table);
-    memory.area(Area::spans)[memory.area_committed(Area::spans) - 1] = 1;
+    CHECK(memory.area_committed(Area::block_spans) > first_table);
+    memory.area(Area::block_spans)[memory.area_committed(Area::block_spans) - 1] = 1;
     CHECK(memory.commit_blocks(memory.blocks()));
-    CHECK(memory.area_committed(Area::spans) == memory.area_bytes(Area::spans));
+    CHECK(memory.area_committed(Area::block_spans) == memory.area_bytes(Area::block_spans));
     memory.base()[memory.bytes() - 1] = 1;
 }
 
