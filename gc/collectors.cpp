@@ -36,7 +36,7 @@ public:
     ScopeReport end_scope(Region& ended, Region& enclosing) noexcept override {
         if (!at_once(ended)) {
             ScopeReport report;
-            if (!heap_.stress.condemn && scopes_.run_if_few(ended, enclosing, report)) return report;
+            if (!heap_.stress.condemn && scopes_.run_if_few(ended, enclosing, report)) return took(report);
             // Such an end has taken its time: to look in vain, or to begin a collection.
             slice_may_wait_ = report.pause.count() != 0 || !engine_.active();
             pacer_.spent(report.pause);
@@ -44,7 +44,7 @@ public:
             report.settled = false;
             return report;
         }
-        if (phase_.now() == Phase::idle) return scopes_.run(ended, enclosing);
+        if (phase_.now() == Phase::idle) return took(scopes_.run(ended, enclosing));
         // A destructor of a dying set ended a scope: that one's spans are its own, and so are its marks.
         PhaseOwner phase(heap_.events);
         ScopeCollection nested(heap_, marks_, phase);
@@ -159,6 +159,12 @@ private:
 #else
     static constexpr bool kWatchStack = true;
 #endif
+
+    /// A slice as well would be too much for one call.
+    ScopeReport took(const ScopeReport& report) {
+        slice_may_wait_ = report.pause > pacer_.longest() / 2;
+        return report;
+    }
 
     bool no_pause() const { return heap_.mutator != nullptr && heap_.mutator->no_pause != 0; }
 

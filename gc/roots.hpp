@@ -30,11 +30,14 @@ struct Root {
 /// collection is moving.
 bool slot_is_live(HeapCore& heap, const detail::IncomingSlot& slot);
 
-/// `owner` had been released when `ended` ended, and is parked for the sake of what ended before (protocol P20): a slot of it
-/// names nothing of `ended`.
-inline bool was_gone(const HeapCore& heap, const Region& owner, const Region& ended) {
-    return owner.parked_at != 0 && owner.parked_at <= ended.parked_before &&
-           heap.regions.state(owner) == detail::RegionState::parked;
+/// Whether the owner of `slot` had been released when `ended` ended, and is parked for the sake of what ended before (protocol P20).
+/// Then the slot, which refers to an object of `ended`, names nothing of it, and is cleared: it may be recorded for others that
+/// wait, for what it held before, and they must not find there what is gone.
+inline bool forget_gone(const HeapCore& heap, std::atomic<void*>& slot, const Region& owner, const Region& ended) {
+    const bool gone = owner.parked_at != 0 && owner.parked_at <= ended.parked_before &&
+                      heap.regions.state(owner) == detail::RegionState::parked;
+    if (gone) slot.store(nullptr, std::memory_order_release);
+    return gone;
 }
 
 /// The roots of an ended region, outermost destination first. A slot's destination is its own scope; a handle's is

@@ -76,7 +76,11 @@ bool ScopeCollection::run_if_few(Region& ended, Region& enclosing, ScopeReport& 
     const bool may_sweep = sweep_at_once({.bytes = report.allocated_bytes, .cleanups = ended.cleanups.size()}, budget);
     detail::Surveys& surveys = ended.counters->surveys;
     if (ended.absorbed != nullptr || !(may_copy || may_sweep)) return false;
-    if (!surveys.due() || !survey_.few_roots(ended, budget)) return false;
+    if (phase_.now() != Phase::idle || !surveys.due()) return false;  // not in a destructor that this very phase runs
+    if (!survey_.few_roots(ended, budget)) {
+        surveys.found(false);
+        return false;
+    }
     const detail::Moment start = heap_.events.now();
     find_roots(heap_, ended, enclosing, roots_);
     const bool few = survey_.few_survivors(ended, roots_, budget);

@@ -87,6 +87,7 @@ void release_region(HeapCore& heap, Region& region) {
             region.span_bytes = 1;
         }
         region.filled_bytes = 0;
+        region.parked_before = Region::kNoneYet;
         region.cursor = region.start;
         region.attention = heap.standing_attention();
         parent->spare = &region;
@@ -285,7 +286,9 @@ ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexce
     LabelCounters& counters = *region.counters;
     counters.slow_ended += 1;
     counters.slow_bytes += report.allocated_bytes;
-    region.parked_before = heap.collection.parked;
+    // What was merged into it counts from its own end on.
+    const bool looked_at = heap.regions.record(region).looked_at != 0;
+    region.parked_before = looked_at ? heap.collection.parked : std::min(region.parked_before, heap.collection.parked);
     // A full collection may be looking at the region: law [park].
     schedule_point();
     if (must_wait(heap, region)) {

@@ -97,6 +97,7 @@ void Engine::merge(Region& region) {
     Region& into = *region.enclosing;
     --into.pending;
     into.start_in_poll = into.start_in_poll || region.start_in_poll;
+    into.parked_before = std::min(into.parked_before, region.parked_before);
     detail::merge_region(heap_, region, into);
     if (heap_.regions.state(into) != RegionState::open) detail::retire_cursors(heap_, into);
 }

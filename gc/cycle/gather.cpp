@@ -101,7 +101,7 @@ bool Gather::visit_slot(Region& region, const IncomingSlot& incoming) {
     void* const target = incoming.slot->load(std::memory_order_relaxed);
     if (target == nullptr || !detail::in_set(heap, target)) return false;
     Region& owner = heap.region_at(incoming.slot);
-    if (was_gone(heap, owner, heap.region_at(target))) return false;
+    if (forget_gone(heap, *incoming.slot, owner, heap.region_at(target))) return false;
     Region& destination = cycle_.pressure() ? region : destination_for(owner, region);
     add(region, {incoming.slot, incoming.generation, target, 0, 0, 0}, destination);
     return true;

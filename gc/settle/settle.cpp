@@ -141,7 +141,7 @@ void Settlement::move_slots() {
     // Taken: what is recorded meanwhile may deduplicate whichever set.
     detail::ChunkList<detail::IncomingSlot> slots = ended_.incoming.take();
     slots.for_each([&](const detail::IncomingSlot& incoming) {
-        if (!slot_is_live(heap_, incoming) || was_gone(heap_, heap_.region_at(incoming.slot), ended_)) return;
+        if (!slot_is_live(heap_, incoming)) return;
         void* target = incoming.slot->load(std::memory_order_relaxed);
         if (target == nullptr) return;
         if (heap_.pages.region_at(target) == ended_.index) {

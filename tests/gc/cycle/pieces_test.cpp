@@ -364,6 +364,63 @@ TEST_CASE("a parked scope's references keep alive what had ended before it") {
     CHECK(weak.expired());
 }
 
+TEST_CASE("a parked scope's reference to what ended after it is cleared: it may be recorded for others that wait") {
+    Bench bench;
+    const std::uint64_t like_a_header = perfloc::detail::header_of(bench.table.get());
+    perfloc::DetachedScope first(bench.heap, "first");
+    perfloc::DetachedScope second(bench.heap, "second");
+    Leaf* holder = first.make_raw<Leaf>(nullptr, 1u);
+    for (std::size_t i = 0; i < kLeaves; ++i) second.make_raw<Leaf>(nullptr, like_a_header);
+    Leaf* const in_second = second.make_raw<Leaf>(nullptr, like_a_header);
+    Handle<Leaf> in_outer;
+    {
+        perfloc::Scope outer{"outer"};
+        Leaf* const own = perfloc::make_raw<Leaf>(nullptr, 3u);
+        in_outer = own;
+        holder->other = own;  // recorded for the outer scope
+        {
+            perfloc::Scope scope{"filled"};
+            bench.fill();
+        }
+        holder->other = in_second;
+    }
+    REQUIRE(inspect::core().collection.waiting > 0);
+    first.end();
+    REQUIRE(inspect::core().first_parked != nullptr);
+    second.end();
+    CHECK(holder->other.get() == nullptr);  // parked: it may be read yet
+    bench.settle();
+    CHECK(in_outer->value == 3);
+}
+
+TEST_CASE("what a parked scope refers to lives on where its scope was kept by one that ended later") {
+    Bench bench(500ns);
+    perfloc::DetachedScope first(bench.heap, "first");
+    perfloc::DetachedScope outer(bench.heap, "outer");
+    Leaf* const holder = first.make_raw<Leaf>(nullptr, 1u);
+    {
+        const perfloc::DetachedScope::Enter in(outer);
+        for (int i = 0; i < 50; ++i) perfloc::make_raw<Leaf>(nullptr, 3u);
+        perfloc::Scope kept{"kept"};
+        for (int i = 0; i < 100; ++i) perfloc::make_raw<Leaf>(nullptr, 5u);
+        holder->other = chain([](Leaf* next) { return perfloc::make_raw<Leaf>(next, 42u); });
+        {
+            perfloc::Scope scope{"filled"};
+            bench.fill();
+        }
+        kept.keep();
+        REQUIRE_FALSE(kept.end().settled);  // an inner scope is not settled yet
+    }
+    const Leaf* const raw = holder->other;  // of this scope: law [raw]
+    first.end();
+    REQUIRE(inspect::core().first_parked != nullptr);
+    CHECK_FALSE(outer.end().settled);
+    bench.at_safepoint([](perfloc::detail::CollectorInterface& collector) { collector.relieve(); });  // is no poll
+    REQUIRE(inspect::core().regions.state(inspect::region(raw)) == perfloc::detail::RegionState::open);
+    CHECK(raw->value == 42);
+    bench.settle();
+}
+
 TEST_CASE("a wait for the collector is a poll: what was shaded before it is not kept") {
     Bench bench;
     perfloc::Scope outer{"outer"};

@@ -169,6 +169,36 @@ TEST_CASE("where little survives of a scope with destructors, or must stay, its 
     bench.check();
 }
 
+namespace {
+
+/// Its destructor ends a scope of which little survives, and in which a destructor runs.
+struct Ends {
+    bool* settled = nullptr;
+    ~Ends() {
+        if (settled == nullptr) return;
+        Handle<Node> survives;
+        Scope scope{"in a destructor"};
+        fill(kSwept);
+        make_raw<Ends>(nullptr);
+        survives = make<Node>();
+        *settled = scope.end().settled;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("the end of a large scope in a destructor is not looked at: a collection is under way") {
+    Bench bench;
+    bool settled = true;
+    {
+        Scope scope{"outer"};
+        make_raw<Ends>(&settled);
+    }
+    CHECK_FALSE(settled);
+    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
+    bench.check();
+}
+
 TEST_CASE("a scope with more destructors than fit is condemned") {
     std::vector<int> log;
     Bench bench;
