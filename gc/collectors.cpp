@@ -54,7 +54,9 @@ public:
     void condemn(Region& ended, Region& enclosing) noexcept override { engine_.condemn(ended, enclosing); }
 
     void attend() noexcept override {
-        const bool wait = std::exchange(slice_may_wait_, false);
+        // law [progress]: not twice in a row.
+        const bool wait = std::exchange(slice_may_wait_, false) && !slice_waited_;
+        slice_waited_ = wait;
         if (wait || detail::hot.quiet != 0 || no_pause()) return engine_.answer();  // law [quiet]
         paced_slice(false);
     }
@@ -162,7 +164,7 @@ private:
 
     /// A slice as well would be too much for one call.
     ScopeReport took(const ScopeReport& report) {
-        slice_may_wait_ = report.pause > pacer_.longest() / 2;
+        slice_may_wait_ = engine_.active() && report.pause > pacer_.longest() / 2;
         return report;
     }
 
@@ -406,8 +408,9 @@ private:
     std::size_t urgent_above_ = SIZE_MAX;
     std::uint32_t paced_cycle_ = 0;
     unsigned slices_without_poll_ = 0;
-    unsigned fruitless_slices_ = 0;      // in a row
-    bool slice_may_wait_ = false;        // the end of a scope has taken its time
+    unsigned fruitless_slices_ = 0;  // in a row
+    bool slice_may_wait_ = false;    // the end of a scope has taken its time
+    bool slice_waited_ = false;
     bool cycle_running_ = false;         // one that growth or trim() has begun
     std::size_t left_ = 0;               // used bytes after the last one
     std::uint64_t promoted_before_ = 0;  // bytes promoted until then

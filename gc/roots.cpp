@@ -47,7 +47,7 @@ void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Ro
         }
         void* const target = incoming.slot->load(std::memory_order_relaxed);
         if (owner == &ended || target == nullptr || heap.pages.region_at(target) != ended.index) return;
-        if (forget_gone(heap, *incoming.slot, *owner, ended)) return;
+        if (forget_gone(heap, *incoming.slot, *owner, ended.parked_before)) return;
         // Protocol P15: where the survivors of an ended scope go is not known yet; it counts as what encloses it.
         *next++ = {incoming.slot, nullptr, &open_ancestor(heap, *owner), nullptr};
     };

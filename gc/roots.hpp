@@ -30,11 +30,12 @@ struct Root {
 /// collection is moving.
 bool slot_is_live(HeapCore& heap, const detail::IncomingSlot& slot);
 
-/// Whether the owner of `slot` had been released when `ended` ended, and is parked for the sake of what ended before (protocol P20).
-/// Then the slot, which refers to an object of `ended`, names nothing of it, and is cleared: it may be recorded for others that
-/// wait, for what it held before, and they must not find there what is gone.
-inline bool forget_gone(const HeapCore& heap, std::atomic<void*>& slot, const Region& owner, const Region& ended) {
-    const bool gone = owner.parked_at != 0 && owner.parked_at <= ended.parked_before &&
+/// Whether the owner of `slot` was among the first `parked_before` scopes that were parked, which is to say released before what the
+/// slot refers to ended, and is parked for the sake of what had ended before (protocol P20). Then the slot names nothing, and is
+/// cleared: it may be recorded for others that wait, for what it held before, and they must not find there what is gone.
+inline bool forget_gone(const HeapCore& heap, std::atomic<void*>& slot, const Region& owner,
+                        std::uint64_t parked_before) {
+    const bool gone = owner.parked_at != 0 && owner.parked_at <= parked_before &&
                       heap.regions.state(owner) == detail::RegionState::parked;
     if (gone) slot.store(nullptr, std::memory_order_release);
     return gone;

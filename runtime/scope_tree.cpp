@@ -87,7 +87,7 @@ void release_region(HeapCore& heap, Region& region) {
             region.span_bytes = 1;
         }
         region.filled_bytes = 0;
-        region.parked_before = Region::kNoneYet;
+        region.merged_poll = 0;
         region.cursor = region.start;
         region.attention = heap.standing_attention();
         parent->spare = &region;
@@ -183,6 +183,13 @@ Region& open_region(HeapCore& heap, Region& parent, const Label& label) {
     region->counters = &heap.labels.find(label);
     region->attention = heap.standing_attention();
     return *region;
+}
+
+void note_merged(const HeapCore& heap, const Region& region, Region& into) {
+    const bool open = heap.regions.state(into) == RegionState::open;
+    const bool first = open && into.merged_poll != heap.collection.polls;
+    into.parked_before = first ? region.parked_before : std::min(into.parked_before, region.parked_before);
+    if (open) into.merged_poll = heap.collection.polls;
 }
 
 void merge_region(HeapCore& heap, Region& region, Region& into) {
@@ -286,9 +293,7 @@ ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexce
     LabelCounters& counters = *region.counters;
     counters.slow_ended += 1;
     counters.slow_bytes += report.allocated_bytes;
-    // What was merged into it counts from its own end on.
-    const bool looked_at = heap.regions.record(region).looked_at != 0;
-    region.parked_before = looked_at ? heap.collection.parked : std::min(region.parked_before, heap.collection.parked);
+    if (region.merged_poll != heap.collection.polls) region.parked_before = heap.collection.parked;
     // A full collection may be looking at the region: law [park].
     schedule_point();
     if (must_wait(heap, region)) {
@@ -297,6 +302,7 @@ ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexce
         report.settled = false;
     } else if ((region.attention & kKeep) != 0 || heap.whole_heap_destroys) {
         counters.kept += 1;
+        if (region.merged_poll == heap.collection.polls) note_merged(heap, region, enclosing);
         merge_region(heap, region, enclosing);
         report.promoted_bytes = report.allocated_bytes;
     } else if (releasable(region)) {

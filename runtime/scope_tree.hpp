@@ -22,6 +22,8 @@ void retire_region(HeapCore& heap, Region& region);
 /// All of `region` becomes part of `into`, which encloses it: objects stay where they are, slots, handles and cleanups go
 /// along. O(1): up to 8 spans are stamped at once; of more, the region's record says so.
 void merge_region(HeapCore& heap, Region& region, Region& into);
+/// Before that, where `region` had to wait, or what had waited was merged into it: pointers into it may be as old as its end.
+void note_merged(const HeapCore& heap, const Region& region, Region& into);
 
 /// Returns the first spans that spare regions keep. False when there were none.
 bool release_spares(HeapCore& heap);

@@ -56,7 +56,8 @@ struct Cycle {
     MarkBitmap marks;
     CyclePhaseOwner phase;
     std::uint32_t number = 0;
-    std::vector<Region*> set;  ///< innermost first
+    std::uint64_t parked_before = 0;  ///< how many scopes had been parked when it began
+    std::vector<Region*> set;         ///< innermost first
     std::vector<Region*> destinations;
     detail::ChunkList<CycleRoot> roots;
     detail::ChunkList<void*> handed;       ///< shades that the mutator has handed over

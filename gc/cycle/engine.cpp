@@ -41,8 +41,8 @@ void Engine::condemn(Region& ended, Region& enclosing) {
     const std::uint8_t looked_at = record.looked_at;
     ended.ended_key = record.key;
     // Raw pointers that were obtained outside of it, law [raw]: to what it was given from another lineage, or out of its
-    // slots to what waits (the slots of a detached scope do not end with a scope of its pointers).
-    const bool source = ended.detached && (ended.attention & detail::kSource) != 0 && heap_.collection.waiting != 0;
+    // slots to what waits, or to what the collection may send into it yet (the slots of a detached scope do not end with a scope of its pointers).
+    const bool source = ended.detached && (ended.attention & detail::kSource) != 0 && heap_.collection.gathers();
     ended.start_in_poll = source || looked_at != 0 || ended.received_poll == heap_.collection.polls || ended.receives;
     heap_.regions.close(ended, RegionState::condemned);
     record.looked_at = looked_at;
@@ -97,7 +97,7 @@ void Engine::merge(Region& region) {
     Region& into = *region.enclosing;
     --into.pending;
     into.start_in_poll = into.start_in_poll || region.start_in_poll;
-    into.parked_before = std::min(into.parked_before, region.parked_before);
+    detail::note_merged(heap_, region, into);
     detail::merge_region(heap_, region, into);
     if (heap_.regions.state(into) != RegionState::open) detail::retire_cursors(heap_, into);
 }
@@ -129,6 +129,7 @@ void Engine::begin_pressure(Region& outermost, CollectionReason reason) {
 void Engine::begin(CollectionReason reason) {
     detail::CollectionState& collection = heap_.collection;
     cycle_.number = ++collection.cycle;
+    cycle_.parked_before = collection.parked;
     collection.start_generation = heap_.pool.generation();
     collection.candidates_known = false;
     heap_.recent_slots.clear();
@@ -164,7 +165,6 @@ void Engine::take_shades() {
 
 void Engine::freeze(Region& region) {
     heap_.regions.record(region).looked_at = 1;
-    if (heap_.regions.state(region) == RegionState::open) region.parked_before = heap_.collection.parked;
     detail::retire_cursors(heap_, region);  // a region that waited may have received copies
     heap_.pages.splice(region.condemned, region);
     region.frozen = region.incoming.take();

@@ -183,10 +183,7 @@ bool Follow::free_open(Region& region, Deadline& deadline) {
 void Follow::done(Region& region) {
     HeapCore& heap = cycle_.heap;
     heap.regions.record(region).looked_at = 0;
-    if (cycle_.pressure()) {
-        if (heap.regions.state(region) == detail::RegionState::open) region.parked_before = Region::kNoneYet;
-        return;
-    }
+    if (cycle_.pressure()) return;
     for (detail::SpanLists* const lists : {&region.condemned, &region.sparse, &region.freed}) {
         heap.pages.splice(region, *lists);
     }

@@ -16,6 +16,12 @@ namespace {
 constexpr std::uint64_t kNoLineage = 0;
 constexpr int kGlobalsAtOnce = 32;  // under the lock of the global handles
 
+/// law [raw]: pointers to what it is given may be got outside of it. It may have ended already, and wait.
+void receive(Region& destination) {
+    destination.receives = true;
+    destination.start_in_poll = true;
+}
+
 /// A handle that was looked at goes back to its region's list, where new ones are.
 void take_back(HandleNode& node, HandleNode& list) {
     detail::take_out(node);
@@ -101,7 +107,9 @@ bool Gather::visit_slot(Region& region, const IncomingSlot& incoming) {
     void* const target = incoming.slot->load(std::memory_order_relaxed);
     if (target == nullptr || !detail::in_set(heap, target)) return false;
     Region& owner = heap.region_at(incoming.slot);
-    if (forget_gone(heap, *incoming.slot, owner, heap.region_at(target))) return false;
+    // In open scopes the target may lead to what a raw pointer holds yet, though its own scope has ended since.
+    const std::uint64_t before = cycle_.pressure() ? cycle_.parked_before : heap.region_at(target).parked_before;
+    if (forget_gone(heap, *incoming.slot, owner, before)) return false;
     Region& destination = cycle_.pressure() ? region : destination_for(owner, region);
     add(region, {incoming.slot, incoming.generation, target, 0, 0, 0}, destination);
     return true;
@@ -121,7 +129,7 @@ Region& Gather::destination_for(Region& owner, Region& region) {
     if (&owner == heap.root || heap.regions.state(owner) == detail::RegionState::parked) return *heap.root;
     Region* meet = &outside_set(heap, *region.enclosing);
     if (key_of(owner) >> 32 != key_of(*meet) >> 32) {
-        owner.receives = true;
+        receive(owner);
         owner.attention |= detail::kPending;
         return owner;
     }
@@ -158,7 +166,7 @@ void Gather::add(Region& region, const CycleRoot& found, Region& destination) {
         destination.attention |= detail::kPending;
         cycle_.destinations.push_back(&destination);
         // law [raw]: a pointer that is got outside a detached scope, before the survivors are there, may outlive it.
-        if (destination.detached) destination.receives = true;
+        if (destination.detached) receive(destination);
     }
     if (&destination == heap.root) return;
     const std::uint64_t lineage = (key >> 32) + 1;

@@ -133,6 +133,8 @@ void World::count_ending(bool unwound) {
 void World::check_order(const Node& node, Id id) {
     const bool ends = activity_ == Activity::scope_end || activity_ == Activity::end_of_heap;
     if (!node.doomed && (!ends || node.home != ending_)) return;
+    // It was held when its scope ended, by what a collection that this waited for (end_and_wait) has found dead since.
+    if (!node.doomed && activity_ == Activity::scope_end && id < outside_.size() && outside_[id]) return;
     if (collected_open_.contains(node.born)) return;
     auto [newest, first] = newest_left_.try_emplace(node.born, node.finished);
     if (!first && node.finished > newest->second) fail(fmt::format("node {} is destroyed after an older one", id));

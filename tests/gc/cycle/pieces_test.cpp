@@ -7,7 +7,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 
 // A span is evacuated piece by piece, and the program goes on between two of them.
 namespace {
@@ -419,6 +421,61 @@ TEST_CASE("what a parked scope refers to lives on where its scope was kept by on
     REQUIRE(inspect::core().regions.state(inspect::region(raw)) == perfloc::detail::RegionState::open);
     CHECK(raw->value == 42);
     bench.settle();
+}
+
+TEST_CASE("while open scopes are collected, a parked scope keeps alive what its reference leads to") {
+    Bench bench;
+    perfloc::DetachedScope first(bench.heap, "first");
+    perfloc::Scope outer{"outer"};
+    for (std::size_t i = 0; i < kLeaves; ++i) perfloc::make_raw<Leaf>(nullptr, i);
+    perfloc::WeakHandle<Leaf> weak;
+    Leaf* const holder = first.make_raw<Leaf>(nullptr, 1u);
+    Leaf* const target = perfloc::make_raw<Leaf>(nullptr, 2u);
+    weak = perfloc::WeakHandle<Leaf>(target);
+    std::optional<perfloc::Scope> inner(std::in_place, perfloc::Label("inner"));
+    holder->other = perfloc::make_raw<Leaf>(target, 3u);
+    std::optional<perfloc::Scope> innermost(std::in_place, perfloc::Label("innermost"));
+    for (std::size_t i = 0; i < kLeaves; ++i) bench[i] = perfloc::make_raw<Leaf>(nullptr, i);  // walked first
+    outer.trim();
+    bench.step();
+    REQUIRE(bench.phase() == "gather");
+    bench.heap.set_pauses({.max = 1ns});           // the ends of scopes do next to nothing
+    const Leaf* const raw = holder->other->other;  // of the outer scope: law [raw]
+    first.end();
+    REQUIRE(inspect::core().first_parked != nullptr);
+    innermost.reset();
+    inner.reset();
+    REQUIRE(bench.phase() == "gather");
+    bench.at_safepoint([](perfloc::detail::CollectorInterface& collector) { collector.relieve(); });  // is no poll
+    REQUIRE_FALSE(weak.expired());
+    CHECK(raw->value == 2);
+    bench.heap.set_pauses({.max = 1ms});
+    bench.heap.collect_full();
+    CHECK(weak.expired());
+}
+
+TEST_CASE("a detached scope that ends while roots are gathered, and refers to what is collected, waits for a poll") {
+    Bench bench(1us);
+    perfloc::DetachedScope second(bench.heap, "second");
+    for (std::size_t i = 0; i < kLeaves; ++i) second.make_raw<Leaf>(nullptr, i);  // too many for the budget
+    const Handle<Leaf> survives = chain([&](Leaf* next) { return second.make_raw<Leaf>(next, 1u); });
+    Leaf* const dead = second.make_raw<Leaf>(nullptr, 1u);
+    perfloc::WeakHandle<Leaf> weak;
+    {
+        perfloc::Scope scope{"filled"};
+        bench.fill();
+        dead->other = perfloc::make_raw<Leaf>(nullptr, 2u);
+        weak = perfloc::WeakHandle<Leaf>(dead->other.get());
+    }
+    REQUIRE(bench.phase() == "gather");
+    REQUIRE(inspect::core().collection.waiting == 0);
+    const Leaf* const raw = dead->other;  // of this scope: law [raw]
+    REQUIRE_FALSE(second.end().settled);
+    bench.at_safepoint([](perfloc::detail::CollectorInterface& collector) { collector.relieve(); });  // is no poll
+    REQUIRE_FALSE(weak.expired());
+    CHECK(raw->value == 2);
+    bench.heap.collect_full();
+    CHECK(weak.expired());
 }
 
 TEST_CASE("a wait for the collector is a poll: what was shaded before it is not kept") {
