@@ -463,8 +463,8 @@ TEST_CASE("a detached scope that ends while roots are gathered, and refers to wh
     perfloc::WeakHandle<Leaf> weak;
     {
         perfloc::Scope scope{"filled"};
-        bench.fill();
-        dead->other = perfloc::make_raw<Leaf>(nullptr, 2u);
+        for (std::size_t i = 0; i < kLeaves; ++i) perfloc::make_raw<Leaf>(nullptr, i);
+        dead->other = chain([](Leaf* next) { return perfloc::make_raw<Leaf>(next, 2u); });  // by nothing else
         weak = perfloc::WeakHandle<Leaf>(dead->other.get());
     }
     REQUIRE(bench.phase() == "gather");
