@@ -30,6 +30,7 @@ public:
           whole_(heap, marks_, phase_),
           pacer_(heap.options.pauses),
           engine_(heap, heap.options.collector_thread && heap.listens()) {
+        if (heap.listens()) scopes_.get_ahead();
         set_threshold(0);
     }
 

@@ -17,8 +17,11 @@ namespace perfloc::gc {
 class ScopeCollection {
 public:
     ScopeCollection(HeapCore& heap, MarkBitmap& marks, PhaseOwner& phase)
-        : heap_(heap), marks_(marks), phase_(phase), survey_(heap) {
-        // Ahead: to get memory from the system may wait for the collector thread, which is getting some for the heap.
+        : heap_(heap), marks_(marks), phase_(phase), survey_(heap) {}
+
+    /// Memory for its lists, before the first end of a scope: to get some from the system may wait for the collector thread, which is
+    /// getting some for the heap. Not for those that destructors need.
+    void get_ahead() {
         roots_.resize(kRootsAhead);
         stack_.resize(kRootsAhead);
         roots_.clear();

@@ -82,8 +82,8 @@ struct Region : RegionHot, SpanLists {
     std::uint64_t ended_key = 0;      ///< its record's key until it was condemned
     std::uint64_t parked_at = 0;      ///< its number among those that were parked
     std::uint64_t parked_before =
-        0;  ///< how many had been parked when it ended, or what was merged into it since the last poll
-    std::uint64_t merged_poll = 0;    ///< the last poll before what had waited was merged into it
+        0;                          ///< how many had been when it ended, or what was merged into it since the last poll
+    std::uint64_t merged_poll = 0;  ///< the last poll before what had waited was merged into it
     std::uint64_t received_poll = 0;  ///< the poll after which came survivors that raw pointers from elsewhere may name
     bool receives = false;            ///< ... or may still come
     bool start_in_poll = false;       ///< its collection begins in a poll only

@@ -83,7 +83,7 @@ public:
     std::uint32_t region_at(const void* address) const { return load_relaxed(region_of_page_[page_of(address)]); }
     std::uint32_t span_page(const void* address) const { return load_relaxed(span_of_page_[page_of(address)]); }
     /// Those that begin a block lie close together: in a large heap most spans are whole blocks, and a table of all pages would have
-    /// a page of its own for each of them (a miss of the TLB at each look, and 1.6 % more memory).
+    /// a page of its own for each of them (1.6 % of the heap).
     Span& span(std::uint32_t first_page) const {
         const bool inner = first_page % kPagesPerBlock != 0;
         return (inner ? inner_spans_ : block_spans_)[inner ? first_page : first_page / kPagesPerBlock];

@@ -41,7 +41,8 @@ void Engine::condemn(Region& ended, Region& enclosing) {
     const std::uint8_t looked_at = record.looked_at;
     ended.ended_key = record.key;
     // Raw pointers that were obtained outside of it, law [raw]: to what it was given from another lineage, or out of its
-    // slots to what waits, or to what the collection may send into it yet (the slots of a detached scope do not end with a scope of its pointers).
+    // slots to what waits, or to what the collection may send into it yet (the slots of a detached scope do not end with a
+    // scope of its pointers).
     const bool source = ended.detached && (ended.attention & detail::kSource) != 0 && heap_.collection.gathers();
     ended.start_in_poll = source || looked_at != 0 || ended.received_poll == heap_.collection.polls || ended.receives;
     heap_.regions.close(ended, RegionState::condemned);

@@ -102,8 +102,7 @@ using SpansByFullness = std::array<Fullness, 20>;
 /// How full a span may be that is still evacuated: the emptiest go first, until a 32nd of all that lives, or a fifth in scopes
 /// that go on, would be moved: moving costs several times as much as marking. What is nearly empty is always worth it; but
 /// where all of it together would give back little of what lives, nothing is (0): to move anything, the references in all
-/// that lives are walked once more, which takes nearly as long as to mark it. (Where ended scopes left a quarter of what was
-/// made, evenly, that was for a 40th of it: half of the collector's time.)
+/// that lives are walked once more, which takes nearly as long as to mark it.
 constexpr double evacuate_below(const SpansByFullness& spans, std::uint64_t all_live, bool stays) {
     const double most = stays ? kEvacuateInOpenScopesBelow : kEvacuateBelow;
     const std::uint64_t quota = all_live / (stays ? 5 : 32);
