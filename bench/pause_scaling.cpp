@@ -61,6 +61,9 @@ int main(int argc, char** argv) {
     for (const std::string& name : names) {
         table.row(name + ": longest pause, CPU", contest.figure(name, bench::kLongest).scaled(1e6), "us");
         table.row(name + ": longest pause, wall", contest.figure(name, bench::kLongestWall).scaled(1e6), "us");
+        table.row(name + ": the scope's end, CPU", contest.figure(name, bench::kLongestEnd).scaled(1e6), "us");
+        table.row(name + ": longest poll, CPU", contest.figure(name, bench::kLongestPoll).scaled(1e6), "us");
+        table.row(name + ": longest in work, CPU", contest.figure(name, bench::kLongestInWork).scaled(1e6), "us");
         table.row(name + ": noise without the heap, longest, CPU",
                   contest.figure(name, bench::kLongestNoise).scaled(1e6), "us");
         table.row(name + ": 99.9 % of slices, CPU", contest.figure(name, bench::kP999).scaled(1e6), "us");

@@ -2,9 +2,9 @@
 
 #include "gc/cycle/engine.hpp"
 #include "gc/full_collection.hpp"
-#include "gc/policy/full_policy.hpp"
 #include "gc/policy/pacer.hpp"
 #include "gc/policy/scope_end_policy.hpp"
+#include "gc/pressure.hpp"
 #include "gc/scope_collection.hpp"
 #include "gc/verify/stack_watch.hpp"
 #include "gc/verify/verifier.hpp"
@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 namespace perfloc::gc {
@@ -31,7 +32,6 @@ public:
           pacer_(heap.options.pauses),
           engine_(heap, heap.options.collector_thread && heap.listens()) {
         if (heap.listens()) scopes_.get_ahead();
-        set_threshold(0);
     }
 
     ScopeReport end_scope(Region& ended, Region& enclosing) noexcept override {
@@ -93,11 +93,7 @@ public:
         }
     }
 
-    void trim(Region& region) override {
-        trim_region_ = region.index;
-        trim_birth_ = region.birth;
-        heap_.safepoint_due = true;
-    }
+    void trim(Region& region) override { pressure_.trim(region); }
 
     void finish() noexcept override {
         engine_.poll();
@@ -119,6 +115,7 @@ public:
             engine_.poll();
             begin_what_is_due();
         }
+        engine_.hold(open_scopes_next());
         return engine_.step(in_poll);
     }
     void set_pauses() override { pacer_.set(heap_.options.pauses); }
@@ -129,9 +126,8 @@ public:
         if (phase_.now() != Phase::idle || detail::hot.quiet != 0) return;  // law [quiet]
         engine_.poll();
         engine_.finish(true, true);
-        cycle_running_ = false;
         whole_.run(heap_.stress.move, reason);
-        set_threshold(heap_.pool.used_bytes());
+        pressure_.settle(heap_.pool.used_bytes());
         heap_.safepoint_due = false;
         verify_if_asked("after a full collection");
     }
@@ -185,7 +181,7 @@ private:
     bool paced_safepoint() {
         look_for_undeclared_references();
         engine_.poll();
-        if (near_limit()) {
+        if (pressure_.near_limit()) {
             if (kWatchStack) watch_stack();
             collect(CollectionReason::soft_limit);
             stack_.after();
@@ -210,95 +206,33 @@ private:
         stack_.before();
     }
 
-    /// So little is left that the program would be refused memory before a collection beside it ends.
-    bool near_limit() {
-        if (!heap_.safepoint_due) return false;
-        return heap_.pool.used_bytes() > emergency_above_ && heap_.pool.used_bytes() > limit() / 16 * 15;
-    }
-    std::size_t limit() const { return std::min(heap_.options.limit, heap_.pool.limit_bytes()); }
-
+    /// In a poll. law [progress]: the collections of open scopes and of ended ones take turns.
     void begin_what_is_due() {
-        if (engine_.active()) return;
-        if (cycle_running_) note_end_of_cycle();
-        if (trim_region_ != 0) {
-            Region& region = heap_.regions.at(std::exchange(trim_region_, 0u));
-            bool open = false;  // a spare too has the state of an open region
-            heap_.for_each_open_region([&](const Region& other) { open = open || &other == &region; });
-            if (open && region.birth == trim_birth_) {
-                return begin_pressure(region, CollectionReason::trim);
-            }
-        }
-        if (heap_.safepoint_due && heap_.pool.used_bytes() > pressure_above()) {
-            const bool soft = heap_.pool.used_bytes() > heap_.options.soft_limit;
-            begin_pressure(grown_most(), soft ? CollectionReason::soft_limit : CollectionReason::pressure);
-        }
-        heap_.safepoint_due = false;
+        pressure_.watch(engine_.cycle());
+        if (engine_.phase() != CyclePhase::idle || (engine_.active() && !open_scopes_next())) return;
+        const std::optional<Pressure::Due> due = pressure_.take();
+        if (!due) return;
+        engine_.begin_pressure(*due->outermost, due->reason);
+        pressure_.begun(engine_.cycle().number);
     }
 
-    /// What ended scopes have left was alive when they ended: it counts less than what was made where no scope ends.
-    std::size_t pressure_above() const {
-        const std::size_t survived = static_cast<std::size_t>(heap_.totals.promoted_bytes - promoted_before_) / 5 * 3;
-        return growth_.later(heap_.collect_above, survived, left_, heap_.options.soft_limit);
-    }
-
-    /// The most that was used while a collection of what is open went on; copies are its own.
-    void note_used() {
-        const std::size_t copies = engine_.cycle().pressure() ? engine_.cycle().totals.evacuated_bytes : 0;
-        const std::size_t used = heap_.pool.used_bytes();
-        most_used_ = std::max(most_used_, used - std::min(used, copies));
-    }
-
-    void begin_pressure(Region& outermost, CollectionReason reason) {
-        cycle_running_ = true;
-        most_used_ = used_before_ = heap_.pool.used_bytes();
-        engine_.begin_pressure(outermost, reason);
-    }
-
-    void note_end_of_cycle() {
-        cycle_running_ = false;
-        heap_.for_each_open_region([](Region& region) { region.settled_pages = region.pages; });
-        // By what the program grew meanwhile, which was not looked at, it has grown already.
-        note_used();
-        const std::size_t used = heap_.pool.used_bytes();
-        const std::size_t grown = most_used_ - std::min(most_used_, used_before_);
-        growth_.collected(grown);
-        set_threshold(used - std::min(used, grown));
-        if (used > heap_.collect_above) heap_.safepoint_due = true;
-    }
-
-    /// The innermost open scope that has, with what it encloses, three quarters of the growth since the last collection.
-    Region& grown_most() {
-        const auto growth = [](const Region& region) {
-            return region.pages - std::min(region.pages, region.settled_pages);
-        };
-        std::uint64_t total = 0;
-        heap_.for_each_open_region([&](const Region& region) { total += growth(region); });
-        std::uint64_t inner = 0;
-        for (Region* region = heap_.current_region(); region != nullptr && region != heap_.root;
-             region = region->parent_region()) {
-            inner += growth(*region);
-            if (inner >= total / 4 * 3) return *region;
-        }
-        return *heap_.root;
+    /// What has ended and waits goes on waiting until the next poll; but not for ever, where the program does not poll.
+    bool open_scopes_next() const {
+        return !engine_.cycle().pressure() && ends_since_poll_ <= kMostEndsWithoutPoll && pressure_.overdue();
     }
 
     /// One slice, if the program's share of time allows it now.
     void paced_slice(bool in_poll) {
         const CyclePhase phase = engine_.phase();
-        if (paced_cycle_ != engine_.cycle().number) {
-            paced_cycle_ = engine_.cycle().number;
-            const std::size_t used = heap_.pool.used_bytes();
-            urgent_above_ = engine_.cycle().pressure() ? growth_.urgent_above(left_, used, limit())
-                                                       : growth_.urgent_above_ended(used, limit());
-        }
-        if (cycle_running_) note_used();
-        // Copies are the collection's own.
-        const bool urgent = heap_.pool.used_bytes() > urgent_above_ + engine_.cycle().totals.evacuated_bytes;
+        pressure_.watch(engine_.cycle());
+        const bool urgent = pressure_.urgent(engine_.cycle());
         if (is_collectors(phase) && engine_.has_thread()) {
             if (urgent && in_poll) stall();
             return;
         }
         if (phase == CyclePhase::agree) return engine_.answer();
+        ends_since_poll_ = in_poll ? 0 : ends_since_poll_ + 1;
+        if (phase == CyclePhase::idle && !in_poll && open_scopes_next()) return;
         if (!in_poll && engine_.waits_for_poll() && ++slices_without_poll_ <= kMostSlicesWithoutPoll) return;
         // law [progress]: a program that outruns its collection gives a slice whenever it can.
         if (urgent) return timed_slice(pacer_.longest(), in_poll);
@@ -321,6 +255,7 @@ private:
         const SliceKind kind = kind_of(engine_.phase(), in_poll && engine_.waits_for_poll());
         const CycleTotals before = engine_.cycle().totals;
         if (in_poll) slices_without_poll_ = 0;
+        engine_.hold(open_scopes_next());
         // A program that does not poll: what waits for one is adopted.
         // The same where the budget is less than the least piece of work: law [progress].
         const bool adopt_all =
@@ -374,27 +309,9 @@ private:
         return limit ? CollectionReason::soft_limit : CollectionReason::baseline;
     }
 
-    void set_threshold(std::size_t used) {
-        const Options& options = heap_.options;
-        left_ = used;
-        promoted_before_ = heap_.totals.promoted_bytes;
-        switch (options.collector) {
-            case Collector::hinted:
-                heap_.collect_above = growth_.threshold(used, options.soft_limit, limit());
-                emergency_above_ = next_emergency_collection(used, options.soft_limit, options.limit);
-                break;
-            case Collector::full:
-                heap_.collect_above = std::min(
-                    next_full_collection(used, options.full_growth_factor, options.full_minimum), options.soft_limit);
-                break;
-            case Collector::none:
-                heap_.collect_above = SIZE_MAX;
-                break;
-        }
-    }
-
     static constexpr unsigned kMostSlicesWithoutPoll = 1000;
     static constexpr unsigned kMostFruitlessSlices = 16;
+    static constexpr unsigned kMostEndsWithoutPoll = 16;
 
     HeapCore& heap_;
     MarkBitmap marks_;
@@ -404,22 +321,13 @@ private:
     StackWatch stack_{heap_};
     std::uint64_t polls_ = 0;
     Pacer pacer_;
-    GrowthPolicy growth_;
-    std::size_t emergency_above_ = 0;
-    std::size_t urgent_above_ = SIZE_MAX;
-    std::uint32_t paced_cycle_ = 0;
+    Pressure pressure_{heap_};
     unsigned slices_without_poll_ = 0;
     unsigned fruitless_slices_ = 0;  // in a row
     bool slice_may_wait_ = false;    // the end of a scope has taken its time
     bool slice_waited_ = false;
-    bool cycle_running_ = false;         // one that growth or trim() has begun
-    std::size_t left_ = 0;               // used bytes after the last one
-    std::uint64_t promoted_before_ = 0;  // bytes promoted until then
-    std::size_t used_before_ = 0;        // when it began
-    std::size_t most_used_ = 0;          // since then
-    std::uint32_t trim_region_ = 0;
-    std::uint64_t trim_birth_ = 0;
-    Engine engine_;  // at last: its thread ends first
+    unsigned ends_since_poll_ = 0;  // of scopes, while a collection goes on
+    Engine engine_;                 // at last: its thread ends first
 };
 
 }  // namespace

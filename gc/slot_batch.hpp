@@ -1,8 +1,7 @@
 #pragma once
 
-#include "runtime/chunk_pool.hpp"
-#include "runtime/remembered_set.hpp"
-#include "runtime/span.hpp"
+#include "gc/mark/mark_bitmap.hpp"
+#include "runtime/heap_core.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,13 +9,17 @@
 
 namespace perfloc::gc {
 
-/// Recorded slots, a few at a time: they lie anywhere in the heap, and so does what the page table says of them. Fetched
-/// together, their latencies overlap.
+/// Recorded slots, a few at a time: they lie anywhere in the heap, and so does all that law [stale] asks of them: what the
+/// page table says, and whether they are marked. Fetched together, their latencies overlap.
 class SlotBatch {
 public:
     using Slots = detail::ChunkList<detail::IncomingSlot>;
 
-    explicit SlotBatch(const detail::PageTable& pages) : pages_(pages) {}
+    explicit SlotBatch(const detail::HeapCore& heap)
+        : pages_(heap.pages),
+          marks_(heap.memory),
+          live_(heap.memory, detail::Area::live),
+          asks_marks_(heap.collection.candidates_known) {}
 
     /// The next ones behind the cursor. False where there is none.
     bool next(const Slots& slots, Slots::Cursor& cursor) {
@@ -56,13 +59,20 @@ private:
     static constexpr std::size_t kMost = 16;  // about what a core fetches at once
 
     void fetch_spans() const {
-        for (const detail::IncomingSlot& slot : *this) __builtin_prefetch(&pages_.span_at(slot.slot), 0, 3);
+        for (const detail::IncomingSlot& slot : *this) pages_.fetch(slot.slot);
+        for (const detail::IncomingSlot& slot : *this) pages_.fetch_span(slot.slot);
     }
     void fetch() const {
-        for (const detail::IncomingSlot& slot : *this) __builtin_prefetch(slot.slot, 1, 3);
+        for (const detail::IncomingSlot& slot : *this) {
+            __builtin_prefetch(slot.slot, 1, 3);
+            if (asks_marks_) __builtin_prefetch(marks_.word_for(slot.slot), 0, 3);
+            if (pages_.span_at(slot.slot).live_map) __builtin_prefetch(live_.word_for(slot.slot), 0, 3);
+        }
     }
 
     const detail::PageTable& pages_;
+    MarkBitmap marks_, live_;
+    bool asks_marks_;
     std::array<detail::IncomingSlot, kMost> slots_;
     std::size_t count_ = 0;
 };

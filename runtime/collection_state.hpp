@@ -21,6 +21,7 @@ struct CollectionCounts {
     std::uint64_t condemned = 0;          ///< regions that ended
     std::uint64_t condemned_waiting = 0;  ///< of those, while a collection went on
     std::uint64_t condemned_in_set = 0;   ///< ... that looked at them
+    std::uint64_t waiting_in_set = 0;     ///< ... that waited, and were looked at with what is open
     std::uint64_t few_survived = 0;       ///< that ended, and of which so little survived that no collection was needed
     std::uint64_t spans_adopted = 0;
     std::uint64_t spans_evacuated = 0;

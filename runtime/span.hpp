@@ -89,6 +89,12 @@ public:
         return (inner ? inner_spans_ : block_spans_)[inner ? first_page : first_page / kPagesPerBlock];
     }
     Span& span_at(const void* address) const { return span(span_page(address)); }
+    /// Into the cache, what region_at() and span_page() read; and when that is there, the span.
+    void fetch(const void* address) const {
+        __builtin_prefetch(&region_of_page_[page_of(address)], 0, 3);
+        __builtin_prefetch(&span_of_page_[page_of(address)], 0, 3);
+    }
+    void fetch_span(const void* address) const { __builtin_prefetch(&span_at(address), 0, 3); }
 
     void stamp_region(std::uint32_t page, std::uint32_t pages, std::uint32_t region) {
         for (std::uint32_t i = 0; i < pages; ++i) store_relaxed(region_of_page_[page + i], region);

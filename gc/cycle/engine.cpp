@@ -57,7 +57,7 @@ void Engine::condemn(Region& ended, Region& enclosing) {
     ++counts.condemned;
     if (phase() != CyclePhase::idle) ++counts.condemned_waiting;
     if (looked_at != 0) ++counts.condemned_in_set;
-    if (phase() == CyclePhase::idle) begin_waiting(false);
+    if (phase() == CyclePhase::idle && !hold_) begin_waiting(false);
     set_mode(heap_.collection.mode);
     attend_current();
 }
@@ -104,7 +104,7 @@ void Engine::merge(Region& region) {
 }
 
 void Engine::begin_pressure(Region& outermost, CollectionReason reason) {
-    PERFLOC_ASSERT(phase() == CyclePhase::idle && waiting_.empty());
+    PERFLOC_ASSERT(phase() == CyclePhase::idle);
     const std::uint64_t key = heap_.regions.record(outermost).key;
     heap_.for_each_open_region([&](Region& region) {
         if (&outermost != heap_.root && !detail::key_encloses(key, heap_.regions.record(region).key)) return;
@@ -121,9 +121,23 @@ void Engine::begin_pressure(Region& outermost, CollectionReason reason) {
         region->start = nullptr;
         region->attention |= detail::kMoreSpans | detail::kPending | detail::kAttend;
     }
+    add_waiting();
     heap_.collection.pressure = true;
     begin(reason);
     attend_current();
+}
+
+/// To the set of open scopes, what has ended in them and waits: references from there to what encloses it are not recorded. As
+/// with a scope that ends while it is looked at (protocol P6), its survivors stay in it, and its own collection comes later.
+void Engine::add_waiting() {
+    std::vector<Region*> inner;
+    for (Region* const region : waiting_) {
+        if (heap_.regions.record(open_ancestor(heap_, *region)).looked_at == 0) continue;
+        region->start_in_poll = true;
+        inner.push_back(region);
+    }
+    cycle_.set.insert(cycle_.set.begin(), inner.begin(), inner.end());
+    heap_.collection.counts.waiting_in_set += inner.size();
 }
 
 /// The set is fixed; what it is made of so far is frozen. O(regions in it).
@@ -238,7 +252,7 @@ bool Engine::advance(Slice& slice) {
     Deadline& deadline = slice.deadline;
     switch (phase()) {
         case CyclePhase::idle:
-            if (waiting_.empty()) return false;
+            if (waiting_.empty() || hold_) return false;
             begin_waiting(slice.in_poll);
             return phase() != CyclePhase::idle;
         case CyclePhase::gather:
@@ -347,6 +361,7 @@ void Engine::end() {
 }
 
 bool Engine::finish(bool may_destroy, bool in_poll) {
+    hold_ = false;
     while (active() || heap_.first_parked != nullptr) {
         slice({.deadline = Deadline::never(), .in_poll = in_poll, .may_destroy = may_destroy, .adopt_all = true});
         if (is_collectors(phase())) {

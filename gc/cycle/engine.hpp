@@ -27,8 +27,11 @@ public:
 
     /// The ended region is to be collected: O(1). Its cursors must be stored.
     void condemn(Region& ended, Region& enclosing);
-    /// Begins a collection of `outermost`, which is open, with all that it encloses. In a poll, while none goes on.
+    /// Begins a collection of `outermost`, which is open, with all that it encloses: also what has ended in it, and waits. In a
+    /// poll, while none goes on.
     void begin_pressure(Region& outermost, CollectionReason reason);
+    /// What waits does not begin by itself, until this is taken back or everything is ended.
+    void hold(bool waiting) { hold_ = waiting; }
 
     /// A poll: raw pointers end here.
     void poll();
@@ -63,6 +66,7 @@ private:
     bool advance(Slice& slice);
     void destroy(Slice& slice);
     void begin_waiting(bool in_poll);
+    void add_waiting();
     void merge(Region& region);
     void begin(CollectionReason reason);
     void take_shades();
@@ -81,6 +85,7 @@ private:
     Reap reap_{cycle_};
     Settler settler_{cycle_};
     Follow follow_{cycle_};
+    bool hold_ = false;
     std::vector<Region*> waiting_;  // in the order of their ends: inner scopes first
     Driver driver_;                 // at last: its thread ends first
 };

@@ -80,7 +80,7 @@ bool Follow::move_slots(Region& region, Deadline& deadline) {
         }
         frozen_ = true;
     }
-    for (SlotBatch batch(heap.pages); batch.pop(region.frozen, heap.chunks);) {
+    for (SlotBatch batch(heap); batch.pop(region.frozen, heap.chunks);) {
         for (const IncomingSlot& incoming : batch) follow_slot(region, incoming);
         if (deadline.passed_now()) return false;
     }

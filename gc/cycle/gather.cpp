@@ -61,7 +61,7 @@ bool Gather::walk_slots(Region& region, Deadline& deadline) {
         *write_.next(region.frozen) = incoming;
         ++kept_;
     };
-    for (SlotBatch batch(heap.pages); batch.look_up(region.frozen, read_);) {
+    for (SlotBatch batch(heap); batch.look_up(region.frozen, read_);) {
         batch.fetch_others([&](const IncomingSlot& incoming) {
             if (heap.pages.span_at(incoming.slot).generation != incoming.generation) return true;  // law [stale]
             const bool in_set = detail::in_set(heap, incoming.slot);

@@ -22,6 +22,13 @@ namespace {
 
 constexpr std::uint32_t kPagesAtOnce = 4096;  // stamped in about a microsecond
 
+template <class F>
+void each_target(void* object, F&& f) {
+    detail::for_each_ref(object, detail::header_of(object), detail::type_shapes(), [&](std::atomic<void*>& slot) {
+        if (const void* const target = slot.load(std::memory_order_relaxed)) f(target);
+    });
+}
+
 }  // namespace
 
 void Settler::begin() {
@@ -66,7 +73,7 @@ bool Settler::record(Deadline& deadline) {
 /// Those of the slots that point into spans to be evacuated.
 bool Settler::note_slots(const detail::ChunkList<IncomingSlot>& slots, Deadline& deadline) {
     HeapCore& heap = cycle_.heap;
-    for (SlotBatch batch(heap.pages); batch.next(slots, cursor_);) {
+    for (SlotBatch batch(heap); batch.next(slots, cursor_);) {
         for (const IncomingSlot& slot : batch) {
             if (!slot_is_live(heap, slot)) continue;
             void* const target = slot.slot->load(std::memory_order_relaxed);
@@ -115,7 +122,7 @@ bool Settler::may_move() const {
     const Candidate& next = cycle_.candidates[next_candidate_];
     const Span& span = heap.pages.span_at(heap.pages.address_of(next.page));
     if (span.pins != 0 || detail::load_relaxed(span.held) == cycle_.number) return false;
-    const std::chrono::nanoseconds most = slice_of(heap.options.pauses.max) / 10 * 9;
+    const std::chrono::nanoseconds most = longest_piece(heap.options.pauses.max);
     for (std::size_t i = next_candidate_; i < end_of_span(span); ++i) {
         const Candidate& piece = cycle_.candidates[i];
         if (piece.popular || cost_of(piece) > most) return false;
@@ -240,7 +247,11 @@ void Settler::evacuate(Region& region, Span& span, Candidate& piece) {
         PERFLOC_CHECK(copy != nullptr, "internal: an evacuation runs out of the room that it was promised");
         std::memcpy(static_cast<char*>(copy) - kHeaderBytes, static_cast<char*>(object) - kHeaderBytes, bytes);
         forward(object, copy);
+        each_target(copy, [&](const void* target) { heap.pages.fetch(target); });
         last = static_cast<char*>(object) - kHeaderBytes + bytes;
+    });
+    for_each_marked(cycle_.marks, start, end, [&](void* object, Header, std::size_t) {
+        each_target(now_at(object), [&](const void* target) { heap.pages.fetch_span(target); });
     });
     // Protocol P18: what the copies refer to is recorded for where they are now.
     for_each_marked(cycle_.marks, start, end, [&](void* object, Header, std::size_t) {
@@ -251,7 +262,7 @@ void Settler::evacuate(Region& region, Span& span, Candidate& piece) {
         });
     });
     cycle_.marks.clear_words(start, std::max(last, end));
-    SlotBatch batch(heap.pages);
+    SlotBatch batch(heap);
     for (detail::ChunkList<IncomingSlot>::Cursor at; batch.next(piece.slots, at);) {
         for (const IncomingSlot& incoming : batch) {
             if (!slot_is_live(heap, incoming)) continue;  // law [stale]

@@ -22,9 +22,12 @@ struct Evacuation {
 inline constexpr double kNanosecondsPerByteEvacuated = 1.2;
 inline constexpr double kNanosecondsPerSlotFixed = 60.0;
 
-/// Of one span, in a slice of so long.
+/// What a piece that is moved may be estimated to take: most of a slice, but that some take half as long again.
+constexpr std::chrono::nanoseconds longest_piece(std::chrono::nanoseconds budget) { return slice_of(budget) / 10 * 6; }
+
+/// Of one piece, at most.
 constexpr std::size_t most_slots_fixed(std::chrono::nanoseconds budget) {
-    return static_cast<std::size_t>(static_cast<double>(budget.count()) / kNanosecondsPerSlotFixed) + 1;
+    return static_cast<std::size_t>(static_cast<double>(longest_piece(budget).count()) / kNanosecondsPerSlotFixed) + 1;
 }
 
 /// Pages of a span that are evacuated in one go: a power of two, so many that objects of some 64 bytes with four references to

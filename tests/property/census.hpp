@@ -32,6 +32,7 @@ enum class Event : std::uint8_t {
     condemned,          ///< a scope ended and is collected beside the program
     condemned_waiting,  ///< ... while another collection went on
     condemned_in_set,   ///< ... which looked at this very scope
+    waiting_in_set,     ///< ... and was looked at with what was open, before its own collection
     cycles,             ///< collections beside the program
     pressure_cycles,    ///< ... of open scopes
     spans_adopted,      ///< by them
@@ -40,7 +41,7 @@ enum class Event : std::uint8_t {
     pending_destroyed,  ///< a destructor ran in another step than the end of its scope
     rested,             ///< all that had ended was settled
 };
-inline constexpr std::size_t kEvents = 28;
+inline constexpr std::size_t kEvents = 29;
 
 inline constexpr std::array<std::string_view, kEvents> kEventNames = {"released",
                                                                       "promoted_inline",
@@ -63,6 +64,7 @@ inline constexpr std::array<std::string_view, kEvents> kEventNames = {"released"
                                                                       "condemned",
                                                                       "condemned_waiting",
                                                                       "condemned_in_set",
+                                                                      "waiting_in_set",
                                                                       "cycles",
                                                                       "pressure_cycles",
                                                                       "spans_adopted",

@@ -185,6 +185,7 @@ void World::note_counts() {
     census.count(Event::pressure_cycles, now.pressure_cycles - counted_.pressure_cycles);
     census.count(Event::condemned_waiting, now.condemned_waiting - counted_.condemned_waiting);
     census.count(Event::condemned_in_set, now.condemned_in_set - counted_.condemned_in_set);
+    census.count(Event::waiting_in_set, now.waiting_in_set - counted_.waiting_in_set);
     census.count(Event::spans_adopted, now.spans_adopted - counted_.spans_adopted);
     census.count(Event::spans_evacuated, now.spans_evacuated - counted_.spans_evacuated);
     census.count(Event::few_survived, now.few_survived - counted_.few_survived);

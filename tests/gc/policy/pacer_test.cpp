@@ -95,13 +95,13 @@ TEST_CASE(
     CHECK(growth.threshold(200_MiB, soft, limit) >= 218_MiB);
 }
 
-TEST_CASE("an evacuation's cost grows with its bytes and slots, and so many slots fit a budget") {
+TEST_CASE("an evacuation's cost grows with its bytes and slots, and so many slots fit a piece") {
     const EvacuationCosts costs;
     CHECK(costs.of({0, 0}) == 0ns);
     CHECK(costs.of({1000, 0}) > costs.of({900, 0}));
     CHECK(costs.of({1000, 1}) > costs.of({1000, 0}));
     for (const nanoseconds budget : {nanoseconds(1ns), nanoseconds(20us), nanoseconds(10ms)}) {
-        CHECK(costs.of({0, most_slots_fixed(budget)}) >= budget);
+        CHECK(costs.of({0, most_slots_fixed(budget)}) >= longest_piece(budget));
     }
 }
 
@@ -134,4 +134,16 @@ TEST_CASE("a scope is dealt with at once where all of it fits the budget at its 
     CHECK_FALSE(collect_at_once({.bytes = 1000, .cleanups = 10'000}, 100us));
     CHECK(collect_at_once({.bytes = 1_MiB, .slots = 10'000, .cleanups = 10'000}, 10s));
     CHECK_FALSE(promote_inline({.bytes = 1000, .slots = 10'000}, 100us));
+}
+
+TEST_CASE("open scopes are overdue later than they are due, and before the soft limit where that is low") {
+    for (const std::size_t soft : {50_MiB, 1_GiB, 8_GiB}) {
+        for (const std::size_t left : {std::size_t{0}, soft / 8, soft / 4}) {
+            const std::size_t due = GrowthPolicy().threshold(left, soft, soft / 4 * 5);
+            const std::size_t overdue = GrowthPolicy::overdue_above(left, due, soft);
+            CHECK(overdue > due);
+            CHECK(overdue <= left + 3 * (due - left) + 1_GiB);
+            CHECK(overdue <= left + 3 * (due - left) + soft / 4);
+        }
+    }
 }

@@ -1,0 +1,112 @@
+#include "tests/gc/cycle/sparse_bench.hpp"
+
+#include <optional>
+
+// law [progress]: collections of ended and of open scopes take turns, so that neither waits for ever.
+using namespace sparse;
+
+namespace {
+
+perfloc::detail::CollectionState& collection() { return inspect::core().collection; }
+
+/// A scope of which much survives, in a chain by `table[at]`, ends and is condemned.
+void end_one(Bench& bench, std::size_t at) {
+    perfloc::Scope scope{"large"};
+    Leaf* last = nullptr;
+    for (std::size_t i = 0; i < kLeaves; ++i) last = perfloc::make_raw<Leaf>(last, i);
+    bench[at] = last;
+}
+
+std::size_t length(const Leaf* leaf) {
+    std::size_t n = 0;
+    for (; leaf != nullptr; leaf = leaf->other) ++n;
+    return n;
+}
+
+/// Until the running collection has ended.
+void end_cycle(Bench& bench) {
+    const auto cycle = collection().cycle;
+    while (bench.phase() != "idle" && collection().cycle == cycle) bench.step();
+}
+
+}  // namespace
+
+TEST_CASE("a collection of what is open comes before that of what has ended meanwhile, and looks at that too") {
+    Bench bench(1us);
+    perfloc::Scope outer{"outer"};
+    end_one(bench, 0);
+    REQUIRE(bench.phase() == "gather");
+    // The second one, which will wait, refers to what nothing else does: that is not recorded, since `outer` encloses it.
+    Leaf* const hidden = perfloc::make_raw<Leaf>(nullptr, 42u);
+    const perfloc::WeakHandle<Leaf> weak(hidden);
+    std::optional<perfloc::WeakHandle<Leaf>> dead;
+    {
+        perfloc::Scope scope{"second"};
+        Leaf* last = perfloc::make_raw<Leaf>(hidden, 7u);
+        for (std::size_t i = 0; i < kLeaves; ++i) last = perfloc::make_raw<Leaf>(last, i);
+        bench[1] = last;
+        dead.emplace(perfloc::make_raw<Leaf>(nullptr, 1u));
+    }
+    REQUIRE(collection().waiting == 1);
+    outer.trim();
+    end_cycle(bench);
+    bench.step();
+    REQUIRE(bench.phase() != "idle");
+    CHECK(collection().pressure);
+    CHECK(collection().waiting == 1);
+    CHECK(collection().counts.waiting_in_set == 1);
+    end_cycle(bench);
+    CHECK(collection().counts.pressure_cycles == 1);
+    CHECK(dead->expired());  // found in the turn of what is open
+    REQUIRE_FALSE(weak.expired());
+    CHECK(length(bench[1]) == kLeaves + 2);
+    CHECK(inspect::scope(bench[1].get()) == "second");  // it has not been collected for itself yet
+    outer.trim();                                       // not twice in a row
+    bench.step();
+    REQUIRE(bench.phase() != "idle");
+    CHECK_FALSE(collection().pressure);
+    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
+    CHECK(collection().counts.pressure_cycles == 2);
+    CHECK(inspect::scope(bench[1].get()) != "second");
+    CHECK(length(bench[0]) == kLeaves);
+    CHECK(length(bench[1]) == kLeaves + 2);
+    REQUIRE_FALSE(weak.expired());
+    CHECK(weak.lock()->value == 42);
+    CHECK(bench.heap.verify().ok());
+}
+
+TEST_CASE("what has ended beside a scope that is collected is left alone") {
+    Bench bench(1us);
+    perfloc::Scope outer{"outer"};
+    end_one(bench, 0);
+    end_one(bench, 1);
+    REQUIRE(collection().waiting == 1);
+    perfloc::Scope inner{"inner"};  // it began after that, and does not enclose it
+    const Handle<Leaf> kept = perfloc::make_raw<Leaf>(bench[1].get(), 3u);
+    inner.trim();
+    end_cycle(bench);
+    bench.step();
+    REQUIRE(bench.phase() != "idle");
+    CHECK(collection().pressure);
+    CHECK(collection().counts.waiting_in_set == 0);
+    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
+    CHECK(length(kept->other) == kLeaves);
+    CHECK(bench.heap.verify().ok());
+}
+
+TEST_CASE("what has ended does not wait for ever for a poll that does not come") {
+    Bench bench(1us);
+    perfloc::Scope outer{"outer"};
+    end_one(bench, 0);
+    end_one(bench, 1);
+    outer.trim();
+    const auto first = collection().cycle;
+    int ends = 0;
+    for (; collection().cycle == first && ends < 1'000'000; ++ends) perfloc::Scope scope{"small"};
+    CHECK(collection().cycle == first + 1);
+    CHECK_FALSE(collection().pressure);
+    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
+    CHECK(collection().counts.pressure_cycles == 1);  // it is still due
+    CHECK(length(bench[0]) == kLeaves);
+    CHECK(length(bench[1]) == kLeaves);
+}
