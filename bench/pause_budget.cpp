@@ -51,11 +51,14 @@ void compare(const bench::Options& options, perfloc::Bytes bytes, int percent, i
     bench::Contest contest(fmt::format("{} % escape", percent));
     contest.add(name_of(budget), [=] { return bench::run_hinted_scope(run_of(budget)); });
     if (tight != budget) contest.add(name_of(tight), [=] { return bench::run_hinted_scope(run_of(tight)); });
+    contest.add("alone", [=] { return bench::run_scope_alone(run_of(budget)); });
     contest.add("baseline", [=] { return bench::run_baseline_scope(run_of(budget)); });
     contest.run(options.rounds, false);
 
     bench::Table table;
     report(table, contest, name_of(budget), budget * 1e-6);
+    table.row("no collector: longest in work, CPU", contest.figure("alone", bench::kLongestInWork).scaled(1e6), "us");
+    table.row("no collector: MMU(10 ms), CPU", contest.figure("alone", bench::kUtilization), "");
     table.row("baseline's pause, CPU", contest.figure("baseline", bench::kLongest).scaled(1e3), "ms");
     table.row("baseline's pause, wall", contest.figure("baseline", bench::kLongestWall).scaled(1e3), "ms");
     table.row("baseline: peak memory", contest.figure("baseline", bench::kPeak).scaled(1.0 / (1 << 20)), "MiB");

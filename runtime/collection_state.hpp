@@ -37,6 +37,7 @@ struct CollectionState {
     std::uint64_t polls = 1;             ///< that the collector has seen
     std::uint64_t parked = 0;            ///< scopes that were released and parked so far
     ChunkList<void*> shades;             ///< for the running collection
+    std::size_t unsorted_shades = 0;     ///< so many may be of anything: whether they matter, the collector finds out
     ChunkList<void*> waiting_shades;     ///< protocol P1: for the next one, of objects that wait for it
     ChunkList<void*> settling_shades;    ///< of objects in the set, while regions wait: these may adopt them
     CollectionCounts counts;

@@ -14,8 +14,12 @@ const MutatorCore* const kNobody = reinterpret_cast<const MutatorCore*>(std::uin
 void shade(HeapCore& heap, void* object) {
     CollectionState& collection = heap.collection;
     schedule_point();
+    const bool settling = collection.mode == BarrierMode::settling;
+    if (collection.waiting == 0) {
+        if (settling) return;
+        if (collection.shades.size() < collection.unsorted_shades) return collection.shades.push(heap.chunks, object);
+    }
     if (in_set(heap, object)) {
-        const bool settling = collection.mode == BarrierMode::settling;
         // What is marked needs no shade: so shades come to an end (law [progress]).
         if (collection.mode == BarrierMode::gathering || (!settling && !heap.collector->marked(object))) {
             collection.shades.push(heap.chunks, object);
@@ -39,11 +43,13 @@ void update_watch(HeapCore& heap) {
 
 void record_condemned(HeapCore& heap, std::atomic<void*>& slot, void* target, std::uint32_t from, std::uint32_t to) {
     CollectionState& collection = heap.collection;
-    const IncomingSlot record{&slot, heap.pages.span_at(&slot).generation};
     const bool own = from == to;
     schedule_point();
-    if (own && collection.mode != BarrierMode::settling && in_set(heap, &slot)) {
-        // The sweep will look at every slot of the set, after this store.
+    if (own && collection.mode == BarrierMode::marking && in_set(heap, &slot))
+        return;  // the sweep looks at it after this store
+    const IncomingSlot record{&slot, heap.pages.span_at(&slot).generation};
+    if (own && collection.mode == BarrierMode::gathering && in_set(heap, &slot)) {
+        // The same; but what it refers to is a root.
     } else if (own && collection.pressure && collection.candidates_known) {
         // Only an evacuation needs it, and is told below.
     } else if (heap.recent_slots.insert(record, own)) {

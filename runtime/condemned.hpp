@@ -11,6 +11,8 @@ namespace perfloc::detail {
 inline bool in_set(HeapCore& heap, const void* address) {
     const std::uint32_t region = heap.regions.resolve(heap.pages.region_at(address));
     if (heap.regions.record(region).looked_at == 0) return false;
+    if (!heap.collection.pressure)
+        return true;  // an ended region gets nothing new, and gives its pages away as it settles
     const Span& span = heap.pages.span_at(address);
     return span.generation <= heap.collection.start_generation && span.settled != heap.collection.cycle;
 }

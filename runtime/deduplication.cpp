@@ -65,7 +65,7 @@ void Deduplication::look_at_some() {
 void Deduplication::end() {
     set_->slots_.truncate(chunks_, write_, kept_);
     set_->pass_ = 0;
-    set_->enough_ = std::max(RememberedSet::kEnough, 2 * kept_);
+    set_->enough_ = std::max(set_->least_, 2 * kept_);
     set_ = nullptr;
 }
 

@@ -2,6 +2,7 @@
 
 #include "runtime/chunk_pool.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <utility>
@@ -39,7 +40,12 @@ public:
         ChunkList<IncomingSlot> slots = other.take();
         slots_.splice(slots);
     }
-    void clear(ChunkPool& pool) { take().clear(pool); }
+    void clear(ChunkPool& pool) {
+        least_ = kEnough;
+        take().clear(pool);
+    }
+    /// While it is empty: below so many it need not be deduplicated, since the region is large beside them.
+    void expect(std::size_t slots) { enough_ = look_at_ = least_ = std::max(kEnough, slots); }
     template <class F>
     void for_each(F&& f) const {
         slots_.for_each(f);
@@ -52,7 +58,7 @@ public:
     }
     /// Hands all slots over, as a list. O(1).
     ChunkList<IncomingSlot> take() {
-        enough_ = look_at_ = kEnough;
+        enough_ = look_at_ = least_;
         pass_ = 0;
         return std::exchange(slots_, {});
     }
@@ -69,6 +75,7 @@ private:
     __attribute__((noinline)) void grown(Deduplication& deduplication);
 
     ChunkList<IncomingSlot> slots_;
+    std::size_t least_ = kEnough;
     std::size_t enough_ = kEnough;   ///< slots from which on it is to be deduplicated
     std::size_t look_at_ = kEnough;  ///< slots at which that goes on
     std::uint32_t pass_ = 0;         ///< the pass that looks at it

@@ -25,7 +25,7 @@ constexpr int kScopes = 4, kObjects = 32;  // small ones, in each turn of the ma
 constexpr int kRelinks = 4;
 constexpr int kOwnSteps = 10'000;  // of arithmetic, about a nanosecond each
 constexpr int kTurnsPerLook = 64;
-constexpr double kPatience = 60, kAfterwards = 20e-3;  // seconds
+constexpr double kPatience = 60, kAfterwards = 20e-3, kAlone = 0.5;  // seconds
 
 perfloc::Options options_of(const ScopeRun& run, perfloc::Collector collector) {
     perfloc::Options options;
@@ -145,6 +145,28 @@ Sample hinted(const ScopeRun& run) {
     return sample;
 }
 
+// The same program for half a second, without any collector: by how much its work varies by itself, for instance since what
+// it has just made is in no cache.
+Sample alone(const ScopeRun& run) {
+    perfloc::Heap heap(options_of(run, perfloc::Collector::none));
+    perfloc::Mutator me(heap);
+    perfloc::Scope outer{"outer"};
+    Graph graph(run);
+    PauseLog log(run.budget);
+    MainLoop loop(me, graph, log);
+    {
+        perfloc::Scope scope{"large"};
+        graph.escaped.make_chains(graph.plan);
+    }
+    loop.run_for(kAlone);
+    const PauseFigures pauses = log.figures();
+    Sample sample;
+    sample.figures[kLongestInWork] = pauses.longest_in_work;
+    sample.figures[kUtilization] = pauses.utilization;
+    sample.checksum = graph.escaped.check();
+    return sample;
+}
+
 Sample baseline(const ScopeRun& run) {
     perfloc::Heap heap(options_of(run, perfloc::Collector::full));
     perfloc::Mutator me(heap);
@@ -169,6 +191,10 @@ Sample baseline(const ScopeRun& run) {
 
 Sample run_hinted_scope(const ScopeRun& run) {
     return run_in_child([&] { return hinted(run); }, kPeak);
+}
+
+Sample run_scope_alone(const ScopeRun& run) {
+    return run_in_child([&] { return alone(run); }, kPeak);
 }
 
 Sample run_baseline_scope(const ScopeRun& run) {

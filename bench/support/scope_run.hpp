@@ -39,6 +39,9 @@ enum ScopeFigure : std::size_t {
 // The run under `hinted`. The checksum is that of what escaped. In a process of its own.
 Sample run_hinted_scope(const ScopeRun& run);
 
+// The same program under `none`: kLongestInWork and kUtilization, by which its work varies without a collector.
+Sample run_scope_alone(const ScopeRun& run);
+
 // The same graph, and one full collection by the baseline, which is its only pause. In a process of its own.
 Sample run_baseline_scope(const ScopeRun& run);
 

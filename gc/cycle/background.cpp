@@ -95,6 +95,7 @@ bool Background::all_go_together() const {
 template <class M>
 void Background::visit_shade(M& marker, void* object) {
     HeapCore& heap = cycle_.heap;
+    if (!is_marked_span(object)) return;
     PERFLOC_CHECK(!heap.stress.verify || live_word(heap, heap.pages.span_at(object), object),
                   "internal: a dead object of type {}, at {}, is shaded", detail::type_of(object).name, object);
     marker.visit(object);

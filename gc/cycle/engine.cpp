@@ -23,6 +23,10 @@ namespace {
 
 constexpr unsigned kGhostsAtOnce = 64;
 
+/// Of what is collected, a 128th may be used for shades that are not looked at when they are made, and a 64th for records that may
+/// be repetitions.
+constexpr std::uint64_t kBytesPerShade = 1024, kBytesPerRecord = 1024;
+
 /// To wake a thread that sleeps: a call of the system, and an interrupt of another core.
 constexpr std::chrono::microseconds kWakeTakes{40};
 
@@ -156,6 +160,7 @@ void Engine::begin(CollectionReason reason) {
         freeze(*region);
     }
     take_shades();
+    collection.unsorted_shades = cycle_.totals.before_bytes / kBytesPerShade;
     // The scope that encloses the others comes last.
     heap_.events.collection_begun(reason, cycle_.set.back()->label, cycle_.set.size(), cycle_.totals.before_bytes);
     gather_.begin();
@@ -179,10 +184,14 @@ void Engine::take_shades() {
 }
 
 void Engine::freeze(Region& region) {
+    const std::uint64_t region_bytes = region.pages * detail::kPageBytes;
     heap_.regions.record(region).looked_at = 1;
     detail::retire_cursors(heap_, region);  // a region that waited may have received copies
     heap_.pages.splice(region.condemned, region);
     region.frozen = region.incoming.take();
+    for (detail::RememberedSet* const set : {&region.incoming, &region.own_slots}) {
+        set->expect(region_bytes / kBytesPerRecord);
+    }
     detail::splice_handles(region.walked, region.handles);
     {
         const std::lock_guard guard(heap_.global_handles);
@@ -311,6 +320,7 @@ void Engine::answer() {
     detail::CollectionState& collection = heap_.collection;
     const bool none = collection.shades.empty();
     cycle_.handed.splice(collection.shades);
+    collection.unsorted_shades = 0;  // law [progress]: from now on only of what is not marked yet
     if (none) {
         hand_over_slots();
         reap_.begin();

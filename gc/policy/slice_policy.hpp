@@ -10,8 +10,12 @@
 /// decision out.
 namespace perfloc::gc {
 
-/// What a slice is given of the longest pause: the rest is for the last piece of work that it began.
-constexpr std::chrono::nanoseconds slice_of(std::chrono::nanoseconds longest) { return longest / 5 * 4; }
+/// What a slice is given of the longest pause: the rest, a fifth and some microseconds at least, is for the last piece of work that
+/// it began.
+constexpr std::chrono::nanoseconds slice_of(std::chrono::nanoseconds longest) {
+    constexpr std::chrono::microseconds last_piece{6};
+    return longest - std::max(longest / 5, std::min<std::chrono::nanoseconds>(last_piece, longest / 2));
+}
 
 struct Evacuation {
     std::uint64_t live_bytes = 0;

@@ -208,3 +208,17 @@ TEST_CASE("an outer field that is given inner objects a million times costs boun
     CHECK(outer->left->value == 2);
     CHECK(outer->right->value == 2);
 }
+
+TEST_CASE("a set that may have many slots is deduplicated when it has those") {
+    Bench bench;
+    const auto all = bench.slots(100);
+    bench.set.expect(50'000);
+    for (int i = 0; i < 49'999; ++i) bench.add(all[static_cast<std::size_t>(i) % all.size()]);
+    CHECK(bench.set.size() == 49'999);
+    for (int i = 0; i < 100'000; ++i) bench.add(all[static_cast<std::size_t>(i) % all.size()]);
+    CHECK(bench.set.size() < 110'000);
+    CHECK(bench.distinct().size() == all.size());
+    bench.set.clear(bench.core.chunks);  // and is as any other afterwards
+    for (int i = 0; i < 20'000; ++i) bench.add(all[static_cast<std::size_t>(i) % all.size()]);
+    CHECK(bench.set.size() < 10'000);
+}
