@@ -95,6 +95,11 @@ public:
         last_->values[last_->count++] = value;
         ++count_;
     }
+    /// Into the cache, where the next value goes: first the chunk that it is in, and when that is there, its place.
+    void fetch_last() const { __builtin_prefetch(last_, 1, 3); }
+    void fetch_place() const {
+        if (last_ != nullptr) __builtin_prefetch(&last_->values[last_->count], 1, 3);
+    }
     const T& back() const { return last_->values[last_->count - 1]; }
     T& back() { return last_->values[last_->count - 1]; }
 

@@ -19,6 +19,13 @@ using detail::kPageBytes;
 using detail::SpanKind;
 using detail::SpanList;
 
+namespace {
+
+constexpr std::size_t kAhead =
+    512;  // bytes, of objects that are walked: further than the hardware does where they are sparse
+
+}  // namespace
+
 void Background::collect(const std::function<void()>& wait_for_mutator) {
     prepare();
     sort_roots();
@@ -51,6 +58,7 @@ void Background::collect(const std::function<void()>& wait_for_mutator) {
 }
 
 void Background::prepare() {
+    cycle_.candidate_blocks.clear();
     for (Region* const region : cycle_.set) {
         for_each_condemned(cycle_.heap, *region, [&](std::uint32_t page, Span& span) {
             cycle_.marks.clear(cycle_.heap.pages.address_of(page), std::size_t{span.pages} * kPageBytes);
@@ -178,6 +186,7 @@ void Background::sweep_list(Region& region, SpanList& list) {
             pages.append(region.freed.of(span), page);
         } else if (is_sparse(region, span)) {
             span.candidate = static_cast<std::uint32_t>(cycle_.candidates.size()) + 1;
+            cycle_.candidate_blocks.add(page);
             for (std::uint32_t piece = 0; piece < span.pages; piece += cycle_.piece_pages) {
                 cycle_.candidates.push_back({page + piece, 0, false, {}});
             }
@@ -204,40 +213,42 @@ bool Background::is_sparse(const Region& region, Span& span) {
 void Background::list_slots() {
     const bool outward = !cycle_.pressure() && !uniform_;
     if (cycle_.candidates.empty() && !outward) return;
+    SlotLister lister(cycle_);
     for (const CycleRoot& root : roots_) {
         if (root.slot == nullptr) continue;
-        list_slot(cycle_, root.target, {root.slot, root.generation});
+        lister.add(root.target, {root.slot, root.generation});
         breathe_();
     }
     for (Region* const region : cycle_.set) {
         for_each_condemned(cycle_.heap, *region, [&](std::uint32_t page, const Span& span) {
-            list_span(page, span, outward);  // a sparse one may yet be adopted
+            list_span(lister, page, span, outward);  // a sparse one may yet be adopted
             breathe_();
         });
     }
     while (!cycle_.told.empty()) {
         const IncomingSlot slot = cycle_.told.pop(cycle_.heap.chunks);
         void* const target = slot.slot->load(std::memory_order_relaxed);
-        if (target != nullptr && is_marked_span(target)) list_slot(cycle_, target, slot);
+        if (target != nullptr && is_marked_span(target)) lister.add(target, slot);
         if (cycle_.told.size() % 64 == 0) breathe_();
     }
 }
 
 bool Background::is_marked_span(const void* address) const { return Set{cycle_.heap, cycle_.number}.contains(address); }
 
-void Background::list_span(std::uint32_t page, const Span& span, bool outward) {
+void Background::list_span(SlotLister& lister, std::uint32_t page, const Span& span, bool outward) {
     HeapCore& heap = cycle_.heap;
+    const bool sparse = span.candidate != 0;
     unsigned slots = 0;
     for_each_marked(cycle_.marks, heap.pages, page, span, [&](void* object, Header header, std::size_t bytes) {
-        if (Candidate* const piece = candidate_of(cycle_, object))
-            piece->live_bytes += static_cast<std::uint32_t>(bytes);
+        __builtin_prefetch(static_cast<const char*>(object) + kAhead, 0, 3);
+        if (sparse) candidate_of(cycle_, object)->live_bytes += static_cast<std::uint32_t>(bytes);
         detail::for_each_ref(object, header, detail::type_shapes(), [&](std::atomic<void*>& slot) {
             if (++slots % 512 == 0) breathe_();
             void* const target = slot.load(std::memory_order_relaxed);
-            if (target == nullptr) return;
+            if (target == nullptr || !(outward || cycle_.candidate_blocks.contains(heap.pages.page_of(target)))) return;
             const Span& to = heap.pages.span_at(target);
             const bool in_set = is_marked_span(target);
-            if (in_set) list_slot(cycle_, target, {&slot, span.generation});
+            if (in_set) lister.add(target, {&slot, span.generation});
             if (outward && (in_set ? to.destination != span.destination : may_point_inward(target, span.destination))) {
                 cycle_.outward.push(heap.chunks, {&slot, span.generation});
             }

@@ -34,7 +34,7 @@ private:
     MarkedSpan marked_span(const detail::Span& span) const;
     bool is_sparse(const Region& region, detail::Span& span);
     void list_slots();
-    void list_span(std::uint32_t page, const detail::Span& span, bool adopted);
+    void list_span(SlotLister& lister, std::uint32_t page, const detail::Span& span, bool outward);
     bool is_marked_span(const void* address) const;
     bool may_point_inward(const void* target, std::uint32_t destination) const;
 

@@ -5,6 +5,8 @@
 #include "runtime/clock.hpp"
 #include "runtime/heap_core.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -45,6 +47,21 @@ struct CycleTotals {
     std::uint64_t slices = 0;
 };
 
+/// Some of the heap's blocks, a bit for each: small enough to stay in the cache, where the table of spans does not.
+class BlockSet {
+public:
+    explicit BlockSet(std::size_t blocks) : bits_((blocks + 63) / 64) {}
+    void clear() { std::ranges::fill(bits_, 0); }
+    void add(std::uint32_t page) { bits_[page / kPagesPerWord] |= bit(page); }
+    bool contains(std::uint32_t page) const { return (bits_[page / kPagesPerWord] & bit(page)) != 0; }
+
+private:
+    static constexpr std::uint32_t kPagesPerWord = 64 * detail::kPagesPerBlock;
+    static std::uint64_t bit(std::uint32_t page) { return std::uint64_t{1} << (page / detail::kPagesPerBlock % 64); }
+
+    std::vector<std::uint64_t> bits_;
+};
+
 /// All state of the collection that runs beside the program. Whose turn it is to touch it, the phase says.
 struct Cycle {
     explicit Cycle(HeapCore& core) : heap(core), marks(core.memory), phase(core.events) {}
@@ -63,15 +80,17 @@ struct Cycle {
     detail::ChunkList<void*> handed;       ///< shades that the mutator has handed over
     detail::ChunkList<IncomingSlot> told;  ///< of open regions: their own slots that were written until marking ended
     std::vector<Candidate> candidates;
-    std::uint32_t piece_pages = 1;            ///< of a span to be evacuated, in one go
-    std::size_t most_slots = 0;               ///< that a slice can fix
-    detail::ChunkList<IncomingSlot> outward;  ///< protocol P14: references that may point inward later
+    BlockSet candidate_blocks{heap.memory.blocks()};  ///< that they are in
+    std::uint32_t piece_pages = 1;                    ///< of a span to be evacuated, in one go
+    std::size_t most_slots = 0;                       ///< that a slice can fix
+    detail::ChunkList<IncomingSlot> outward;          ///< protocol P14: references that may point inward later
     CycleTotals totals;
 };
 
 /// The piece that the object is in; null where its span is not to be evacuated.
 inline Candidate* candidate_of(Cycle& cycle, const void* object) {
     const detail::PageTable& pages = cycle.heap.pages;
+    if (!cycle.candidate_blocks.contains(pages.page_of(object))) return nullptr;
     const std::uint32_t span_page = pages.span_page(object);
     const std::uint32_t first = pages.span(span_page).candidate;
     if (first == 0) return nullptr;
@@ -79,16 +98,51 @@ inline Candidate* candidate_of(Cycle& cycle, const void* object) {
     return &cycle.candidates[first - 1 + (page - span_page) / cycle.piece_pages];
 }
 
-/// A slot that refers to an object in a span that is to be evacuated. A field that is written again and again is listed again
-/// and again, until its piece is too popular to move.
-inline void list_slot(Cycle& cycle, const void* target, const IncomingSlot& slot) {
-    Candidate* const listed = candidate_of(cycle, target);
-    if (listed == nullptr || listed->popular) return;
-    listed->slots.push(cycle.heap.chunks, slot);
-    if (listed->slots.size() <= cycle.most_slots) return;
-    listed->popular = true;
-    listed->slots.clear(cycle.heap.chunks);
+/// A slot that refers to an object in the piece. A field that is written again and again is listed again and again, until its
+/// piece is too popular to move.
+inline void list_slot(Cycle& cycle, Candidate& piece, const IncomingSlot& slot) {
+    if (piece.popular) return;
+    piece.slots.push(cycle.heap.chunks, slot);
+    if (piece.slots.size() <= cycle.most_slots) return;
+    piece.popular = true;
+    piece.slots.clear(cycle.heap.chunks);
 }
+inline void list_slot(Cycle& cycle, const void* target, const IncomingSlot& slot) {
+    if (Candidate* const piece = candidate_of(cycle, target)) list_slot(cycle, *piece, slot);
+}
+
+/// The same for many slots in a row, whose pieces are anywhere: sixteen at a time, so that the misses overlap.
+class SlotLister {
+public:
+    explicit SlotLister(Cycle& cycle) : cycle_(cycle) {}
+    ~SlotLister() { list(); }
+    SlotLister(const SlotLister&) = delete;
+    SlotLister& operator=(const SlotLister&) = delete;
+
+    void add(const void* target, const IncomingSlot& slot) {
+        Candidate* const piece = candidate_of(cycle_, target);
+        if (piece == nullptr) return;
+        __builtin_prefetch(piece, 1, 3);
+        found_[count_++] = {piece, slot};
+        if (count_ == found_.size()) list();
+    }
+
+private:
+    struct Found {
+        Candidate* piece;
+        IncomingSlot slot;
+    };
+    void list() {
+        for (std::size_t i = 0; i < count_; ++i) found_[i].piece->slots.fetch_last();
+        for (std::size_t i = 0; i < count_; ++i) found_[i].piece->slots.fetch_place();
+        for (std::size_t i = 0; i < count_; ++i) list_slot(cycle_, *found_[i].piece, found_[i].slot);
+        count_ = 0;
+    }
+
+    Cycle& cycle_;
+    std::array<Found, 16> found_;
+    std::size_t count_ = 0;
+};
 
 /// When a slice must end. Asking costs a reading of the clock every few times.
 class Deadline {
