@@ -30,6 +30,7 @@ enum Figure : std::size_t { kTotal, kCpu, kP9999, kWorst, kWorstCpu, kLive, kMos
 struct Load {
     std::uint32_t entries, operations;
     std::uint32_t poll_every;  // operations
+    std::uint32_t budget;      // of a pause, in us
     std::uint32_t buckets() const { return entries; }
     std::uint32_t keys() const { return 2 * entries; }  // so that half of the look-ups miss
 };
@@ -166,6 +167,7 @@ bench::Sample run_perfloc(const Load& load, perfloc::Collector collector) {
     perfloc::Options options;
     options.limit = 8_GiB;  // far: nothing but the heap's own growth bounds it
     options.collector = collector;
+    options.pauses.max = std::chrono::microseconds(load.budget);
     perfloc::Heap heap(options);
     perfloc::Mutator me(heap);
     perfloc::Scope server{"server"};
@@ -205,14 +207,15 @@ bench::Sample run_allocator(const Load& load) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    int entries = 1'000'000, operations = 10'000'000, poll_every = 64;
+    int entries = 1'000'000, operations = 10'000'000, poll_every = 64, budget = 100;
     const auto options =
         bench::start(argc, argv, "churn in a cache of 1,000,000 linked entries, 10 million operations", 5,
                      {{"--entries", "of the cache", &entries},
                       {"--operations", "look-ups, half of which miss", &operations},
-                      {"--poll-every", "operations", &poll_every}});
+                      {"--poll-every", "operations", &poll_every},
+                      {"--budget", "of a pause, in us", &budget}});
     const auto count = [](int n) { return static_cast<std::uint32_t>(n); };
-    const Load load{count(options.sized(entries)), count(options.sized(operations)), count(poll_every)};
+    const Load load{count(options.sized(entries)), count(options.sized(operations)), count(poll_every), count(budget)};
     bench::keep_freed_memory();
 
     bench::Contest contest("churn");

@@ -22,7 +22,8 @@ public:
           asks_marks_(heap.collection.candidates_known) {}
 
     /// The next ones behind the cursor. False where there is none.
-    bool next(const Slots& slots, Slots::Cursor& cursor) {
+    template <class List>
+    bool next(const List& slots, typename List::Cursor& cursor) {
         const bool any = look_up(slots, cursor);
         fetch();
         return any;
@@ -35,7 +36,8 @@ public:
         return count_ != 0;
     }
     /// As next(), for those who ask the page table first, so that not all of the slots need be fetched.
-    bool look_up(const Slots& slots, Slots::Cursor& cursor) {
+    template <class List>
+    bool look_up(const List& slots, typename List::Cursor& cursor) {
         count_ = 0;
         while (count_ < kMost) {
             const detail::IncomingSlot* const slot = cursor.next(slots);

@@ -18,6 +18,8 @@ inline constexpr std::size_t kChunkBytes = 1024;
 /// never fails because the heap is at its limit and never calls the system. Last in, first out. O(1). Thread-safe.
 class ChunkPool {
 public:
+    static constexpr std::size_t kBytes = kChunkBytes;
+
     explicit ChunkPool(Memory& memory) : memory_(memory), next_(memory.area(Area::chunks)), start_(next_) {}
 
     void* take() {
@@ -78,18 +80,18 @@ private:
     std::size_t backed_ = 0;  ///< get_ahead()'s
 };
 
-/// A growing sequence of T in chunks. Appending is O(1); splicing two sequences is O(1).
-template <class T>
+/// A growing sequence of T in chunks of a pool. Appending is O(1); splicing two sequences is O(1).
+template <class T, class Pool = ChunkPool>
 class ChunkList {
     struct Chunk;
 
 public:
-    static constexpr std::size_t kPerChunk = (kChunkBytes - 24) / sizeof(T);
+    static constexpr std::size_t kPerChunk = (Pool::kBytes - 24) / sizeof(T);
 
     bool empty() const { return count_ == 0; }
     std::size_t size() const { return count_; }
 
-    PERFLOC_INLINE void push(ChunkPool& pool, const T& value) {
+    PERFLOC_INLINE void push(Pool& pool, const T& value) {
         if (last_ == nullptr || last_->count == kPerChunk) [[unlikely]]
             add_chunk(pool);
         last_->values[last_->count++] = value;
@@ -116,13 +118,13 @@ public:
         }
         other = {};
     }
-    void clear(ChunkPool& pool) {
+    void clear(Pool& pool) {
         if (first_ != nullptr) pool.give_chain(first_, last_);
         *this = {};
     }
 
     /// Takes the newest value out.
-    T pop(ChunkPool& pool) {
+    T pop(Pool& pool) {
         const T value = last_->values[--last_->count];
         --count_;
         if (last_->count == 0) drop_last(pool);
@@ -155,7 +157,7 @@ public:
     };
 
     /// Drops what is behind the place, up to which there are `count` values. O(1).
-    void truncate(ChunkPool& pool, const Cursor& place, std::size_t count) {
+    void truncate(Pool& pool, const Cursor& place, std::size_t count) {
         if (place.chunk_ == nullptr) return clear(pool);
         Chunk* const last = place.chunk_;
         last->count = place.at_;
@@ -172,7 +174,7 @@ public:
     }
     /// Keeps what f returns true for; f may change it. In order, in place.
     template <class F>
-    void filter(ChunkPool& pool, F&& f) {
+    void filter(Pool& pool, F&& f) {
         ChunkList kept;
         Chunk* chunk = first_;
         while (chunk != nullptr) {
@@ -195,9 +197,9 @@ private:
         std::size_t count;
         T values[kPerChunk];
     };
-    static_assert(sizeof(Chunk) <= kChunkBytes);
+    static_assert(sizeof(Chunk) <= Pool::kBytes);
 
-    __attribute__((noinline)) void add_chunk(ChunkPool& pool) {
+    __attribute__((noinline)) void add_chunk(Pool& pool) {
         auto* const chunk = static_cast<Chunk*>(pool.take());
         chunk->next = nullptr;
         chunk->previous = last_;
@@ -210,7 +212,7 @@ private:
         last_ = chunk;
     }
 
-    void drop_last(ChunkPool& pool) {
+    void drop_last(Pool& pool) {
         Chunk* const empty = last_;
         last_ = empty->previous;
         (last_ != nullptr ? last_->next : first_) = nullptr;

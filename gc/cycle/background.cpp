@@ -154,7 +154,7 @@ void Background::choose_fullness() {
                 const std::size_t fullness = fullness_of(marked.live_bytes, marked.span_bytes);
                 spans[fullness].live_bytes += marked.live_bytes;
                 spans[fullness].free_bytes += marked.span_bytes - marked.live_bytes;
-                pieces[fullness] += span.pages / cycle_.piece_pages + 1;
+                pieces[fullness] += cycle_.pieces_of(span);
             }
             breathe_();
         });
@@ -187,8 +187,9 @@ void Background::sweep_list(Region& region, SpanList& list) {
         } else if (is_sparse(region, span)) {
             span.candidate = static_cast<std::uint32_t>(cycle_.candidates.size()) + 1;
             cycle_.candidate_blocks.add(page);
-            for (std::uint32_t piece = 0; piece < span.pages; piece += cycle_.piece_pages) {
-                cycle_.candidates.push_back({page + piece, 0, false, {}});
+            const std::uint32_t first = page * kGrainsPerPage;
+            for (std::uint32_t i = 0; i < cycle_.pieces_of(span); ++i) {
+                cycle_.candidates.push_back({first + i * cycle_.piece_grains, 0, false, {}});
             }
             pages.append(region.sparse.of(span), page);
         } else {

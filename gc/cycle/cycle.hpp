@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gc/cycle/cycle_phase.hpp"
+#include "gc/cycle/slot_chunks.hpp"
 #include "gc/mark/mark_bitmap.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/heap_core.hpp"
@@ -29,13 +30,17 @@ struct CycleRoot {
     std::uint32_t depth = 0;        ///< of the destination
 };
 
+/// What marks of one word are for: the least piece of a span that may be evacuated.
+inline constexpr std::size_t kGrainBytes = MarkBitmap::kBytesPerMark;
+inline constexpr std::uint32_t kGrainsPerPage = detail::kPageBytes / kGrainBytes;
+
 /// A piece of a span that is to be evacuated, small enough to be moved in one slice, and what points into it. An object is in
 /// the piece that its header is in. The pieces of a span are in a row.
 struct Candidate {
-    std::uint32_t page = 0;        ///< its first
+    std::uint32_t grain = 0;       ///< its first, in the heap
     std::uint32_t live_bytes = 0;  ///< of the objects in it
     bool popular = false;          ///< more slots than any slice could fix: the span will be adopted
-    detail::ChunkList<IncomingSlot> slots;
+    detail::ChunkList<IncomingSlot, SlotChunks> slots;
 };
 
 /// What one collection did, for reports.
@@ -80,11 +85,19 @@ struct Cycle {
     detail::ChunkList<void*> handed;       ///< shades that the mutator has handed over
     detail::ChunkList<IncomingSlot> told;  ///< of open regions: their own slots that were written until marking ended
     std::vector<Candidate> candidates;
+    SlotChunks slot_chunks{heap.chunks};              ///< of their lists
     BlockSet candidate_blocks{heap.memory.blocks()};  ///< that they are in
-    std::uint32_t piece_pages = 1;                    ///< of a span to be evacuated, in one go
+    std::uint32_t piece_grains = 1;                   ///< of a span to be evacuated, in one go
     std::size_t most_slots = 0;                       ///< that a slice can fix
     detail::ChunkList<IncomingSlot> outward;          ///< protocol P14: references that may point inward later
     CycleTotals totals;
+
+    char* address_of(const Candidate& piece) const {
+        return heap.pages.address_of(0) + std::size_t{piece.grain} * kGrainBytes;
+    }
+    std::uint32_t pieces_of(const detail::Span& span) const {
+        return (span.pages * kGrainsPerPage + piece_grains - 1) / piece_grains;
+    }
 };
 
 /// The piece that the object is in; null where its span is not to be evacuated.
@@ -94,18 +107,19 @@ inline Candidate* candidate_of(Cycle& cycle, const void* object) {
     const std::uint32_t span_page = pages.span_page(object);
     const std::uint32_t first = pages.span(span_page).candidate;
     if (first == 0) return nullptr;
-    const std::uint32_t page = pages.page_of(static_cast<const char*>(object) - detail::kHeaderBytes);
-    return &cycle.candidates[first - 1 + (page - span_page) / cycle.piece_pages];
+    const auto offset =
+        static_cast<std::size_t>(static_cast<const char*>(object) - detail::kHeaderBytes - pages.address_of(span_page));
+    return &cycle.candidates[first - 1 + offset / kGrainBytes / cycle.piece_grains];
 }
 
 /// A slot that refers to an object in the piece. A field that is written again and again is listed again and again, until its
 /// piece is too popular to move.
 inline void list_slot(Cycle& cycle, Candidate& piece, const IncomingSlot& slot) {
     if (piece.popular) return;
-    piece.slots.push(cycle.heap.chunks, slot);
+    piece.slots.push(cycle.slot_chunks, slot);
     if (piece.slots.size() <= cycle.most_slots) return;
     piece.popular = true;
-    piece.slots.clear(cycle.heap.chunks);
+    piece.slots.clear(cycle.slot_chunks);
 }
 inline void list_slot(Cycle& cycle, const void* target, const IncomingSlot& slot) {
     if (Candidate* const piece = candidate_of(cycle, target)) list_slot(cycle, *piece, slot);

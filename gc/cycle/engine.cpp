@@ -103,6 +103,7 @@ void Engine::merge(Region& region) {
     --into.pending;
     into.start_in_poll = into.start_in_poll || region.start_in_poll;
     detail::note_merged(heap_, region, into);
+    region.counters->kept += 1;
     detail::merge_region(heap_, region, into);
     if (heap_.regions.state(into) != RegionState::open) detail::retire_cursors(heap_, into);
 }
@@ -154,7 +155,7 @@ void Engine::begin(CollectionReason reason) {
     heap_.recent_slots.clear();
     cycle_.totals = {};
     cycle_.most_slots = most_slots_fixed(heap_.options.pauses.max);
-    cycle_.piece_pages = pages_at_once(heap_.options.pauses.max);
+    cycle_.piece_grains = grains_at_once(heap_.options.pauses.max);
     for (Region* const region : cycle_.set) {
         cycle_.totals.before_bytes += region->pages * detail::kPageBytes;
         freeze(*region);
@@ -352,6 +353,7 @@ void Engine::end() {
     cycle_.roots.clear(heap_.chunks);
     cycle_.told.clear(heap_.chunks);
     cycle_.candidates.clear();
+    cycle_.slot_chunks.reset();
     heap_.collection.candidates_known = false;
     heap_.totals.scope_collections += 1;
     const CycleTotals& totals = cycle_.totals;

@@ -120,7 +120,7 @@ std::chrono::nanoseconds Settler::needs() const {
 bool Settler::may_move() const {
     HeapCore& heap = cycle_.heap;
     const Candidate& next = cycle_.candidates[next_candidate_];
-    const Span& span = heap.pages.span_at(heap.pages.address_of(next.page));
+    const Span& span = heap.pages.span_at(cycle_.address_of(next));
     if (span.pins != 0 || detail::load_relaxed(span.held) == cycle_.number) return false;
     const std::chrono::nanoseconds most = longest_piece(heap.options.pauses.max);
     for (std::size_t i = next_candidate_; i < end_of_span(span); ++i) {
@@ -130,9 +130,7 @@ bool Settler::may_move() const {
     return heap.pool.has_room(next.live_bytes + next.live_bytes / 4 + detail::kBlockBytes);
 }
 
-std::size_t Settler::end_of_span(const Span& span) const {
-    return span.candidate - 1 + (span.pages + cycle_.piece_pages - 1) / cycle_.piece_pages;
-}
+std::size_t Settler::end_of_span(const Span& span) const { return span.candidate - 1 + cycle_.pieces_of(span); }
 
 bool Settler::adopt_list(Region& region, SpanList& list, Deadline& deadline) {
     while (!list.empty()) {
@@ -196,7 +194,7 @@ void Settler::adopt(Region& region, std::uint32_t page) {
 /// What is left of the span that comes next: where pieces of it were moved, only the rest is alive in it.
 void Settler::adopt_rest() {
     HeapCore& heap = cycle_.heap;
-    const std::uint32_t page = heap.pages.span_page(heap.pages.address_of(cycle_.candidates[next_candidate_].page));
+    const std::uint32_t page = heap.pages.span_page(cycle_.address_of(cycle_.candidates[next_candidate_]));
     Region& region = heap.region_at(heap.pages.address_of(page));
     Span& span = heap.pages.span(page);
     const std::size_t end = end_of_span(span);
@@ -207,7 +205,7 @@ void Settler::adopt_rest() {
         span.candidate = 0;
         heap.pages.append(region.freed.of(span), page);
     }
-    for (; next_candidate_ < end; ++next_candidate_) cycle_.candidates[next_candidate_].slots.clear(heap.chunks);
+    for (; next_candidate_ < end; ++next_candidate_) cycle_.candidates[next_candidate_].slots.clear(cycle_.slot_chunks);
 }
 
 /// The span was the next of those that are to be evacuated.
@@ -219,13 +217,13 @@ void Settler::take_out(Region& region, std::uint32_t page) {
 
 void Settler::evacuate_piece(Candidate& piece) {
     HeapCore& heap = cycle_.heap;
-    const std::uint32_t page = heap.pages.span_page(heap.pages.address_of(piece.page));
+    const std::uint32_t page = heap.pages.span_page(cycle_.address_of(piece));
     Span& span = heap.pages.span(page);
     Region& region = heap.region_at(heap.pages.address_of(page));
     const detail::Stopwatch watch;
     evacuate(region, span, piece);
     costs_.learn({piece.live_bytes, piece.slots.size()}, watch.elapsed());
-    piece.slots.clear(heap.chunks);
+    piece.slots.clear(cycle_.slot_chunks);
     if (++next_candidate_ < end_of_span(span)) return;
     PERFLOC_CHECK(span.live_bytes == 0, "internal: {} bytes of a span that was evacuated are left", span.live_bytes);
     span.candidate = 0;
@@ -238,9 +236,9 @@ void Settler::evacuate_piece(Candidate& piece) {
 void Settler::evacuate(Region& region, Span& span, Candidate& piece) {
     HeapCore& heap = cycle_.heap;
     Region& destination = destination_of(region, span);
-    char* const start = heap.pages.address_of(piece.page);
+    char* const start = cycle_.address_of(piece);
     const char* const top = heap.pages.address_of(heap.pages.span_page(start)) + span.top_bytes;
-    const char* const end = std::clamp<const char*>(top, start, start + std::size_t{cycle_.piece_pages} * kPageBytes);
+    const char* const end = std::clamp<const char*>(top, start, start + cycle_.piece_grains * kGrainBytes);
     const char* last = start;  // what the last object may occupy of the next piece
     for_each_marked(cycle_.marks, start, end, [&](void* object, Header, std::size_t bytes) {
         void* const copy = detail::bump(heap, destination, bytes);
@@ -263,7 +261,7 @@ void Settler::evacuate(Region& region, Span& span, Candidate& piece) {
     });
     cycle_.marks.clear_words(start, std::max(last, end));
     SlotBatch batch(heap);
-    for (detail::ChunkList<IncomingSlot>::Cursor at; batch.next(piece.slots, at);) {
+    for (detail::ChunkList<IncomingSlot, SlotChunks>::Cursor at; batch.next(piece.slots, at);) {
         for (const IncomingSlot& incoming : batch) {
             if (!slot_is_live(heap, incoming)) continue;  // law [stale]
             void* const target = incoming.slot->load(std::memory_order_relaxed);

@@ -14,7 +14,7 @@ namespace perfloc::gc {
 /// it began.
 constexpr std::chrono::nanoseconds slice_of(std::chrono::nanoseconds longest) {
     constexpr std::chrono::microseconds last_piece{6};
-    return longest - std::max(longest / 5, std::min<std::chrono::nanoseconds>(last_piece, longest / 2));
+    return longest - std::max(longest / 5, std::min<std::chrono::nanoseconds>(last_piece, longest / 3));
 }
 
 struct Evacuation {
@@ -34,11 +34,12 @@ constexpr std::size_t most_slots_fixed(std::chrono::nanoseconds budget) {
     return static_cast<std::size_t>(static_cast<double>(longest_piece(budget).count()) / kNanosecondsPerSlotFixed) + 1;
 }
 
-/// Pages of a span that are evacuated in one go: a power of two, so many that objects of some 64 bytes with four references to
-/// each fit a slice easily, also where all of them are cold.
-constexpr std::uint32_t pages_at_once(std::chrono::nanoseconds budget) {
+/// Grains of 512 bytes of a span that are evacuated in one go: a power of two, so many that objects of some 64 bytes with four
+/// references to each fit a slice easily, also where all of them are cold. A page for 100 us. (As pages, one was too much for a
+/// budget of 20 us, and churn in a cache grew to three times the live bytes.)
+constexpr std::uint32_t grains_at_once(std::chrono::nanoseconds budget) {
     return std::bit_floor(
-        static_cast<std::uint32_t>(std::clamp<std::int64_t>(budget / std::chrono::microseconds(100), 1, 64)));
+        static_cast<std::uint32_t>(std::clamp<std::int64_t>(budget / std::chrono::microseconds(10), 1, 512)));
 }
 
 /// What an evacuation will cost, from what is usual and what this heap's took: a factor that rises at once with those that

@@ -110,3 +110,24 @@ TEST_CASE("what has ended does not wait for ever for a poll that does not come")
     CHECK(length(bench[0]) == kLeaves);
     CHECK(length(bench[1]) == kLeaves);
 }
+
+TEST_CASE("a kept scope that has to wait counts as kept when it is merged") {
+    Bench bench(1us);
+    bench.fill();
+    {
+        perfloc::Scope kept{"kept"};
+        kept.keep();
+        bench[0] = perfloc::make_raw<Leaf>(nullptr, 0u);
+        kept.trim();
+        bench.step();
+        REQUIRE(collection().pressure);
+        REQUIRE(bench.phase() != "idle");
+    }
+    bench.settle();
+    CHECK(inspect::scope(bench[0].get()) == "(mutator)");
+    std::uint64_t counted = 0;
+    for (const perfloc::LabelStats& label : bench.heap.stats().labels()) {
+        if (label.name == "kept") counted += label.kept;
+    }
+    CHECK(counted == 1);
+}
