@@ -41,7 +41,7 @@ public:
             // Such an end has taken its time: to look in vain, or to begin a collection.
             slice_may_wait_ = report.pause.count() != 0 || !engine_.active();
             pacer_.spent(report.pause);
-            engine_.condemn(ended, enclosing);
+            condemn(ended, enclosing);
             report.settled = false;
             return report;
         }
@@ -52,7 +52,10 @@ public:
         return nested.run(ended, enclosing);
     }
 
-    void condemn(Region& ended, Region& enclosing) noexcept override { engine_.condemn(ended, enclosing); }
+    void condemn(Region& ended, Region& enclosing) noexcept override {
+        engine_.hold(waits_for_poll());
+        engine_.condemn(ended, enclosing);
+    }
 
     void attend() noexcept override {
         // law [progress]: not twice in a row.
@@ -74,7 +77,7 @@ public:
     }
 
     bool collect_until(std::chrono::steady_clock::time_point until) override {
-        engine_.poll();
+        polled();
         for (;;) {
             begin_what_is_due();
             if (!engine_.active()) {
@@ -112,10 +115,10 @@ public:
     }
     bool step(bool in_poll) override {
         if (in_poll) {
-            engine_.poll();
+            polled();
             begin_what_is_due();
         }
-        engine_.hold(open_scopes_next());
+        engine_.hold(in_poll ? open_scopes_next() : waits_for_poll());
         return engine_.step(in_poll);
     }
     void set_pauses() override { pacer_.set(heap_.options.pauses); }
@@ -127,7 +130,7 @@ public:
         engine_.poll();
         engine_.finish(true, true);
         whole_.run(heap_.stress.move, reason);
-        pressure_.settle(heap_.pool.used_bytes());
+        pressure_.start_over();
         heap_.safepoint_due = false;
         verify_if_asked("after a full collection");
     }
@@ -180,7 +183,7 @@ private:
     /// At a poll: begin what is due, then one slice.
     bool paced_safepoint() {
         look_for_undeclared_references();
-        engine_.poll();
+        polled();
         if (pressure_.near_limit()) {
             if (kWatchStack) watch_stack();
             collect(CollectionReason::soft_limit);
@@ -216,9 +219,23 @@ private:
         pressure_.begun(engine_.cycle().number);
     }
 
-    /// What has ended and waits goes on waiting until the next poll; but not for ever, where the program does not poll.
-    bool open_scopes_next() const {
-        return !engine_.cycle().pressure() && ends_since_poll_ <= kMostEndsWithoutPoll && pressure_.overdue();
+    bool open_scopes_next() const { return !engine_.open_had_turn() && !engine_.owes() && pressure_.overdue(); }
+
+    /// Between two collections: the next one begins in a poll, be it because open scopes come next, or because it is the turn of what
+    /// must begin there; but not for ever, where the program does not poll.
+    bool waits_for_poll() const { return !poll_is_late_ && (engine_.owes() || open_scopes_next()); }
+
+    void polled() {
+        engine_.poll();
+        poll_is_late_ = false;
+        ends_held_ = 0;
+    }
+    /// A scope has ended meanwhile.
+    void wait_for_poll() {
+        const std::size_t used = heap_.pool.used_bytes();
+        if (ends_held_++ == 0) used_when_held_ = used;
+        const std::size_t grown = used - std::min(used, used_when_held_);
+        poll_is_late_ = ends_held_ > kMostEndsHeld || grown > std::max(kMostGrownHeld, used_when_held_ / 16);
     }
 
     /// One slice, if the program's share of time allows it now.
@@ -231,8 +248,7 @@ private:
             return;
         }
         if (phase == CyclePhase::agree) return engine_.answer();
-        ends_since_poll_ = in_poll ? 0 : ends_since_poll_ + 1;
-        if (phase == CyclePhase::idle && !in_poll && open_scopes_next()) return;
+        if (phase == CyclePhase::idle && !in_poll && waits_for_poll()) return wait_for_poll();
         if (!in_poll && engine_.waits_for_poll() && ++slices_without_poll_ <= kMostSlicesWithoutPoll) return;
         // law [progress]: a program that outruns its collection gives a slice whenever it can.
         if (urgent) return timed_slice(pacer_.longest(), in_poll);
@@ -255,7 +271,7 @@ private:
         const SliceKind kind = kind_of(engine_.phase(), in_poll && engine_.waits_for_poll());
         const CycleTotals before = engine_.cycle().totals;
         if (in_poll) slices_without_poll_ = 0;
-        engine_.hold(open_scopes_next());
+        engine_.hold(in_poll ? open_scopes_next() : waits_for_poll());
         // A program that does not poll: what waits for one is adopted.
         // The same where the budget is less than the least piece of work: law [progress].
         const bool adopt_all =
@@ -311,7 +327,8 @@ private:
 
     static constexpr unsigned kMostSlicesWithoutPoll = 1000;
     static constexpr unsigned kMostFruitlessSlices = 16;
-    static constexpr unsigned kMostEndsWithoutPoll = 16;
+    static constexpr unsigned kMostEndsHeld = 1000;
+    static constexpr std::size_t kMostGrownHeld = std::size_t{4} << 20;
 
     HeapCore& heap_;
     MarkBitmap marks_;
@@ -326,8 +343,10 @@ private:
     unsigned fruitless_slices_ = 0;  // in a row
     bool slice_may_wait_ = false;    // the end of a scope has taken its time
     bool slice_waited_ = false;
-    unsigned ends_since_poll_ = 0;  // of scopes, while a collection goes on
-    Engine engine_;                 // at last: its thread ends first
+    unsigned ends_held_ = 0;  // of scopes, while the next collection waits for a poll
+    std::size_t used_when_held_ = 0;
+    bool poll_is_late_ = false;
+    Engine engine_;  // at last: its thread ends first
 };
 
 }  // namespace

@@ -13,11 +13,6 @@ void Pressure::trim(const Region& region) {
     heap_.safepoint_due = true;
 }
 
-bool Pressure::due() const {
-    if (!heap_.safepoint_due) return false;
-    return trim_region_ != 0 || heap_.pool.used_bytes() > above();
-}
-
 bool Pressure::overdue() const {
     if (!heap_.safepoint_due) return false;
     return trim_region_ != 0 ||
@@ -90,6 +85,11 @@ void Pressure::ended() {
     growth_.collected(grown);
     settle(used - std::min(used, grown));
     if (used > heap_.collect_above) heap_.safepoint_due = true;
+}
+
+void Pressure::start_over() {
+    trim_region_ = 0;
+    settle(heap_.pool.used_bytes());
 }
 
 void Pressure::settle(std::size_t used) {

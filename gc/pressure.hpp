@@ -20,9 +20,7 @@ public:
 
     /// At the next poll, whatever has grown.
     void trim(const Region& region);
-    /// A collection is due. May be false where the scope to be trimmed has ended.
-    bool due() const;
-    /// It has been for so long that what has ended must wait for it.
+    /// A collection has been due for so long that what has ended must wait for it.
     bool overdue() const;
     struct Due {
         Region* outermost;
@@ -35,8 +33,8 @@ public:
     void begun(std::uint32_t cycle);
     /// While collections go on, which may be over: at each poll and slice.
     void watch(const Cycle& cycle);
-    /// The running one is forgotten, and growth counts from here: the whole heap was collected.
-    void settle(std::size_t used);
+    /// The whole heap was collected: the running one and what was asked for are forgotten, and growth counts from here.
+    void start_over();
 
     /// law [progress]: the program outruns the running collection.
     bool urgent(const Cycle& cycle);
@@ -50,6 +48,7 @@ private:
     Region& grown_most() const;
     void note_used(const Cycle& cycle);
     void ended();
+    void settle(std::size_t used);
 
     HeapCore& heap_;
     GrowthPolicy growth_;

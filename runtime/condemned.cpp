@@ -26,7 +26,8 @@ void shade(HeapCore& heap, void* object) {
         }
         // A region that waits may adopt it, and be collected before the next poll. What dies must not be kept, though a
         // destructor holds it for a while: what it refers to may be gone by then (protocol P12).
-        if (collection.waiting != 0 && !(settling && heap.collector->dying(object))) {
+        const bool stays = collection.pressure && heap.regions.state(heap.region_at(object)) == RegionState::open;
+        if (collection.waiting != 0 && !stays && !(settling && heap.collector->dying(object))) {
             collection.settling_shades.push(heap.chunks, object);
         }
     } else if (collection.waiting != 0 && is_waiting(heap, object)) {

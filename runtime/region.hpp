@@ -86,6 +86,7 @@ struct Region : RegionHot, SpanLists {
     std::uint64_t merged_poll = 0;  ///< the last poll before what had waited was merged into it
     std::uint64_t received_poll = 0;  ///< the poll after which came survivors that raw pointers from elsewhere may name
     bool receives = false;            ///< ... or may still come
+    bool owed = false;                ///< it waits, and was looked at with open scopes: its turn comes before theirs
     bool start_in_poll = false;       ///< its collection begins in a poll only
 
     bool detached = false;

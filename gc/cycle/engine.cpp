@@ -60,7 +60,7 @@ void Engine::condemn(Region& ended, Region& enclosing) {
     detail::CollectionCounts& counts = heap_.collection.counts;
     ++counts.condemned;
     if (phase() != CyclePhase::idle) ++counts.condemned_waiting;
-    if (looked_at != 0) ++counts.condemned_in_set;
+    if (looked_at != 0) ++counts.condemned_in_set, owe(ended);
     if (phase() == CyclePhase::idle && !hold_) begin_waiting(false);
     set_mode(heap_.collection.mode);
     attend_current();
@@ -75,6 +75,7 @@ void Engine::begin_waiting(bool in_poll) {
         const bool ready = region->selected == region->pending;
         if (ready && (region->attention & detail::kKeep) == 0 && (in_poll || !region->start_in_poll)) {
             ++region->enclosing->selected;
+            pay(*region);
             cycle_.set.push_back(region);
         } else if ((region->attention & detail::kKeep) != 0 && region->pending == 0) {
             merge(*region);
@@ -85,19 +86,22 @@ void Engine::begin_waiting(bool in_poll) {
     }
     waiting_ = std::move(rest);
     heap_.collection.waiting = static_cast<std::uint32_t>(waiting_.size());
-    heap_.collection.pressure = false;
     // What was shaded for the scopes that were merged may die, and move, before anybody looks at it again.
     if (merged) {
         heap_.collection.waiting_shades.filter(heap_.chunks,
                                                [&](void* object) { return detail::is_waiting(heap_, object); });
     }
-    if (!cycle_.set.empty()) return begin(CollectionReason::scope_end);
+    if (!cycle_.set.empty()) {
+        heap_.collection.pressure = false;
+        return begin(CollectionReason::scope_end);
+    }
     set_mode(BarrierMode::idle);
 }
 
 /// The end of a scope with keep() that had to wait. Not past an enclosing one that waits too: what refers to that one's
 /// objects from inside was never recorded.
 void Engine::merge(Region& region) {
+    pay(region);
     detail::unlink_region(heap_.first_condemned, region);
     Region& into = *region.enclosing;
     --into.pending;
@@ -139,16 +143,25 @@ void Engine::add_waiting() {
     for (Region* const region : waiting_) {
         if (heap_.regions.record(open_ancestor(heap_, *region)).looked_at == 0) continue;
         region->start_in_poll = true;
+        owe(*region);
         inner.push_back(region);
     }
     cycle_.set.insert(cycle_.set.begin(), inner.begin(), inner.end());
     heap_.collection.counts.waiting_in_set += inner.size();
 }
 
+void Engine::owe(Region& region) {
+    if (!std::exchange(region.owed, true)) ++owed_;
+}
+void Engine::pay(Region& region) {
+    if (std::exchange(region.owed, false)) --owed_;
+}
+
 /// The set is fixed; what it is made of so far is frozen. O(regions in it).
 void Engine::begin(CollectionReason reason) {
     detail::CollectionState& collection = heap_.collection;
     cycle_.number = ++collection.cycle;
+    open_had_turn_ = collection.pressure;
     cycle_.parked_before = collection.parked;
     collection.start_generation = heap_.pool.generation();
     collection.candidates_known = false;

@@ -77,7 +77,9 @@ public:
     /// times as long, with two thirds of the memory.)
     static std::size_t overdue_above(std::size_t left, std::size_t threshold, std::size_t soft_limit) {
         const std::size_t growth = threshold - std::min(threshold, left);
-        return threshold + 2 * growth + std::min(kMostOverdueBytes, soft_limit / 4);
+        const std::size_t most = left + (soft_limit - std::min(soft_limit, left)) / 8 * 7;
+        return std::clamp(threshold + 2 * growth + std::min(kMostOverdueBytes, soft_limit / 4), threshold,
+                          std::max(threshold, most));
     }
     /// While a collection goes on: above this the program outruns it (law [progress]). `left` as at the last one, `used` when
     /// it began. Where that is more than twice as much, for instance because large scopes have ended since, what is left now is

@@ -103,6 +103,7 @@ TEST_CASE("what has ended does not wait for ever for a poll that does not come")
     const auto first = collection().cycle;
     int ends = 0;
     for (; collection().cycle == first && ends < 1'000'000; ++ends) perfloc::Scope scope{"small"};
+    CHECK(ends > 1000);  // for a while
     CHECK(collection().cycle == first + 1);
     CHECK_FALSE(collection().pressure);
     REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
@@ -130,4 +131,73 @@ TEST_CASE("a kept scope that has to wait counts as kept when it is merged") {
         if (label.name == "kept") counted += label.kept;
     }
     CHECK(counted == 1);
+}
+
+TEST_CASE("what was looked at with open scopes has its own turn before they have another") {
+    Bench bench(1us);
+    perfloc::Scope outer{"outer"};
+    {
+        perfloc::Scope work{"work"};
+        Leaf* last = nullptr;
+        for (std::size_t i = 0; i < kLeaves; ++i) last = perfloc::make_raw<Leaf>(last, i);
+        bench[0] = last;
+        outer.trim();
+        bench.step();
+        REQUIRE(collection().pressure);
+    }
+    REQUIRE(collection().waiting == 1);
+    for (int turn = 0; turn < 4; ++turn) {  // the ends of scopes end each collection, before the poll
+        while (bench.phase() != "idle") perfloc::testing::slice(bench.heap);
+        perfloc::testing::slice(bench.heap);
+        outer.trim();
+        bench.step();
+        CHECK(collection().waiting == 0);
+        CHECK(collection().pressure == (turn != 0));  // nothing waits any more then
+    }
+    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
+    CHECK(length(bench[0]) == kLeaves);
+    CHECK(bench.heap.verify().ok());
+}
+
+TEST_CASE("many ends of scopes between two polls do not take the turn of what is open") {
+    perfloc::Heap heap({.reserve = 1 << 30,
+                        .limit = 512 << 20,
+                        .collector = perfloc::Collector::hinted,
+                        .pauses = {.max = 100us},
+                        .collector_thread = false});
+    perfloc::Mutator me(heap);
+    perfloc::Scope outer{"outer"};
+    const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(64);
+    for (std::size_t turn = 0; turn < 300; ++turn) {
+        {
+            perfloc::Scope request{"request"};
+            Leaf* last = nullptr;
+            for (std::uint64_t i = 0; i < 20'000; ++i) last = perfloc::make_raw<Leaf>(last, i);
+            (*table)[turn % 64] = last;
+        }
+        for (std::uint64_t i = 0; i < 60'000; ++i) perfloc::make_raw<Leaf>(nullptr, i);  // garbage of the outer scope
+        for (int i = 0; i < 40; ++i) {
+            perfloc::Scope scope{"small"};
+            perfloc::make_raw<Leaf>(nullptr, 1u);
+        }
+        perfloc::poll();
+    }
+    CHECK(collection().counts.pressure_cycles >= 2);
+    CHECK(inspect::core().totals.full_collections <= 1);
+    CHECK(heap.verify().ok());
+}
+
+TEST_CASE("a full collection has done what trim() asked for") {
+    Bench bench;
+    bench.fill();
+    perfloc::Scope outer{"outer"};
+    outer.trim();
+    bench.heap.collect_full();
+    bench.settle();
+    CHECK(collection().counts.pressure_cycles == 0);
+    perfloc::Scope inner{"inner"};
+    for (std::uint64_t i = 0; i < kLeaves; ++i) perfloc::make_raw<Leaf>(nullptr, i);
+    inspect::core().safepoint_due = true;  // as growth does
+    bench.settle();
+    CHECK(collection().counts.pressure_cycles == 0);
 }
