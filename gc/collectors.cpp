@@ -53,7 +53,7 @@ public:
     }
 
     void condemn(Region& ended, Region& enclosing) noexcept override {
-        engine_.hold(waits_for_poll());
+        if (engine_.phase() == CyclePhase::idle) engine_.hold(waits_for_poll());
         engine_.condemn(ended, enclosing);
     }
 
@@ -128,7 +128,8 @@ public:
     void collect(CollectionReason reason) {
         if (phase_.now() != Phase::idle || detail::hot.quiet != 0) return;  // law [quiet]
         engine_.poll();
-        engine_.finish(true, true);
+        const bool ended = engine_.finish(true, true);
+        PERFLOC_CHECK(ended, "internal: scopes wait while the whole heap is collected");
         whole_.run(heap_.stress.move, reason);
         pressure_.start_over();
         heap_.safepoint_due = false;
@@ -235,7 +236,8 @@ private:
         const std::size_t used = heap_.pool.used_bytes();
         if (ends_held_++ == 0) used_when_held_ = used;
         const std::size_t grown = used - std::min(used, used_when_held_);
-        poll_is_late_ = ends_held_ > kMostEndsHeld || grown > std::max(kMostGrownHeld, used_when_held_ / 16);
+        poll_is_late_ = ends_held_ > kMostEndsHeld || grown > std::max(kMostGrownHeld, used_when_held_ / 16) ||
+                        heap_.collection.waiting_shades.size() > kMostShadesHeld;
     }
 
     /// One slice, if the program's share of time allows it now.
@@ -328,6 +330,7 @@ private:
     static constexpr unsigned kMostSlicesWithoutPoll = 1000;
     static constexpr unsigned kMostFruitlessSlices = 16;
     static constexpr unsigned kMostEndsHeld = 1000;
+    static constexpr std::size_t kMostShadesHeld = std::size_t{1} << 16;
     static constexpr std::size_t kMostGrownHeld = std::size_t{4} << 20;
 
     HeapCore& heap_;

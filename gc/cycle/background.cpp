@@ -21,6 +21,7 @@ using detail::SpanList;
 
 namespace {
 
+constexpr std::uint32_t kMostGrains = detail::kBlockBytes / kGrainBytes;
 constexpr std::size_t kAhead =
     512;  // bytes, of objects that are walked: further than the hardware does where they are sparse
 
@@ -163,8 +164,12 @@ void Background::choose_fullness() {
     // At once: a list that grows is copied.
     const double to = cycle_.heap.stress.move ? 1.0 : evacuate_below_;
     const auto fullnesses = static_cast<std::size_t>(std::ceil(to * static_cast<double>(pieces.size())));
-    cycle_.candidates.reserve(
-        std::accumulate(pieces.begin(), pieces.begin() + static_cast<std::ptrdiff_t>(fullnesses), std::size_t{0}));
+    std::size_t all_pieces =
+        std::accumulate(pieces.begin(), pieces.begin() + static_cast<std::ptrdiff_t>(fullnesses), std::size_t{0});
+    // Each has a list: where these would take much of the memory that is reserved for lists, there are fewer and larger ones.
+    const std::size_t most = cycle_.heap.memory.area_bytes(detail::Area::chunks) / 4 / SlotChunks::kBytes;
+    for (; all_pieces > most && cycle_.piece_grains < kMostGrains; all_pieces /= 2) cycle_.piece_grains *= 2;
+    cycle_.candidates.reserve(all_pieces);
 }
 
 MarkedSpan Background::marked_span(const Span& span) const {
@@ -187,7 +192,7 @@ void Background::sweep_list(Region& region, SpanList& list) {
         } else if (is_sparse(region, span)) {
             span.candidate = static_cast<std::uint32_t>(cycle_.candidates.size()) + 1;
             cycle_.candidate_blocks.add(page);
-            const std::uint32_t first = page * kGrainsPerPage;
+            const std::uint64_t first = std::uint64_t{page} * kGrainsPerPage;
             for (std::uint32_t i = 0; i < cycle_.pieces_of(span); ++i) {
                 cycle_.candidates.push_back({first + i * cycle_.piece_grains, 0, false, {}});
             }

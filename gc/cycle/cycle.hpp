@@ -37,7 +37,7 @@ inline constexpr std::uint32_t kGrainsPerPage = detail::kPageBytes / kGrainBytes
 /// A piece of a span that is to be evacuated, small enough to be moved in one slice, and what points into it. An object is in
 /// the piece that its header is in. The pieces of a span are in a row.
 struct Candidate {
-    std::uint32_t grain = 0;       ///< its first, in the heap
+    std::uint64_t grain = 0;       ///< its first, in the heap
     std::uint32_t live_bytes = 0;  ///< of the objects in it
     bool popular = false;          ///< more slots than any slice could fix: the span will be adopted
     detail::ChunkList<IncomingSlot, SlotChunks> slots;
@@ -92,9 +92,7 @@ struct Cycle {
     detail::ChunkList<IncomingSlot> outward;          ///< protocol P14: references that may point inward later
     CycleTotals totals;
 
-    char* address_of(const Candidate& piece) const {
-        return heap.pages.address_of(0) + std::size_t{piece.grain} * kGrainBytes;
-    }
+    char* address_of(const Candidate& piece) const { return heap.pages.address_of(0) + piece.grain * kGrainBytes; }
     std::uint32_t pieces_of(const detail::Span& span) const {
         return (span.pages * kGrainsPerPage + piece_grains - 1) / piece_grains;
     }

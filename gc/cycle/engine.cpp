@@ -386,8 +386,8 @@ void Engine::end() {
 }
 
 bool Engine::finish(bool may_destroy, bool in_poll) {
-    hold_ = false;
     while (active() || heap_.first_parked != nullptr) {
+        hold_ = false;
         slice({.deadline = Deadline::never(), .in_poll = in_poll, .may_destroy = may_destroy, .adopt_all = true});
         if (is_collectors(phase())) {
             driver_.run_here(Deadline::never());

@@ -123,7 +123,10 @@ bool Settler::may_move() const {
     const Span& span = heap.pages.span_at(cycle_.address_of(next));
     if (span.pins != 0 || detail::load_relaxed(span.held) == cycle_.number) return false;
     const std::chrono::nanoseconds most = longest_piece(heap.options.pauses.max);
-    for (std::size_t i = next_candidate_; i < end_of_span(span); ++i) {
+    // All of them before the first one moves; then each before it does.
+    const bool first = next_candidate_ + 1 == span.candidate;
+    const std::size_t end = first ? end_of_span(span) : next_candidate_ + 1;
+    for (std::size_t i = next_candidate_; i < end; ++i) {
         const Candidate& piece = cycle_.candidates[i];
         if (piece.popular || cost_of(piece) > most) return false;
     }

@@ -201,3 +201,38 @@ TEST_CASE("a full collection has done what trim() asked for") {
     bench.settle();
     CHECK(collection().counts.pressure_cycles == 0);
 }
+
+namespace {
+
+/// Ends, with its own end, a scope of which much survives.
+struct Keeper {
+    perfloc::DetachedScope* scope = nullptr;
+    ~Keeper() { delete scope; }
+};
+
+}  // namespace
+
+TEST_CASE("a full collection ends also what destructors of the running collection condemn") {
+    Bench bench(1us);
+    Handle<Leaf> kept;
+    perfloc::Scope outer{"outer"};
+    {
+        perfloc::Scope scope{"large"};
+        Leaf* last = nullptr;
+        for (std::size_t i = 0; i < kLeaves; ++i) last = perfloc::make_raw<Leaf>(last, i);
+        bench[0] = last;
+        const Handle<Keeper> keeper = perfloc::make<Keeper>();
+        keeper->scope = new perfloc::DetachedScope(bench.heap, "detached");
+        for (std::size_t i = 0; i < kLeaves; ++i) {
+            kept = keeper->scope->make_raw<Leaf>(kept.get(), i);
+        }
+    }
+    REQUIRE(bench.run_to("destroy"));
+    outer.trim();  // overdue from now on
+    bench.heap.collect_full();
+    CHECK(inspect::core().first_condemned == nullptr);
+    CHECK(length(kept.get()) == kLeaves);
+    CHECK(length(bench[0]) == kLeaves);
+    CHECK(bench.heap.verify().ok());
+    kept = {};
+}
