@@ -160,31 +160,25 @@ TEST_CASE("what was looked at with open scopes has its own turn before they have
 }
 
 TEST_CASE("many ends of scopes between two polls do not take the turn of what is open") {
-    perfloc::Heap heap({.reserve = 1 << 30,
-                        .limit = 512 << 20,
-                        .collector = perfloc::Collector::hinted,
-                        .pauses = {.max = 100us},
-                        .collector_thread = false});
-    perfloc::Mutator me(heap);
+    Bench bench(1us);
     perfloc::Scope outer{"outer"};
-    const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(64);
-    for (std::size_t turn = 0; turn < 300; ++turn) {
-        {
-            perfloc::Scope request{"request"};
-            Leaf* last = nullptr;
-            for (std::uint64_t i = 0; i < 20'000; ++i) last = perfloc::make_raw<Leaf>(last, i);
-            (*table)[turn % 64] = last;
-        }
-        for (std::uint64_t i = 0; i < 60'000; ++i) perfloc::make_raw<Leaf>(nullptr, i);  // garbage of the outer scope
-        for (int i = 0; i < 40; ++i) {
-            perfloc::Scope scope{"small"};
-            perfloc::make_raw<Leaf>(nullptr, 1u);
-        }
-        perfloc::poll();
-    }
-    CHECK(collection().counts.pressure_cycles >= 2);
-    CHECK(inspect::core().totals.full_collections <= 1);
-    CHECK(heap.verify().ok());
+    end_one(bench, 0);
+    end_one(bench, 1);
+    REQUIRE(collection().waiting == 1);
+    outer.trim();
+    const auto first = collection().cycle;
+    while (bench.phase() != "idle" && collection().cycle == first) perfloc::testing::slice(bench.heap);
+    for (int i = 0; i < 100; ++i) perfloc::Scope scope{"small"};
+    REQUIRE(bench.phase() == "idle");  // what waits is held
+    REQUIRE(collection().waiting == 1);
+    bench.step();
+    CHECK(collection().pressure);
+    CHECK(collection().cycle == first + 1);
+    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
+    CHECK(collection().counts.pressure_cycles == 1);
+    CHECK(length(bench[0]) == kLeaves);
+    CHECK(length(bench[1]) == kLeaves);
+    CHECK(bench.heap.verify().ok());
 }
 
 TEST_CASE("a full collection has done what trim() asked for") {
