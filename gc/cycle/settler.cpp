@@ -208,7 +208,8 @@ void Settler::adopt_rest() {
         span.candidate = 0;
         heap.pages.append(region.freed.of(span), page);
     }
-    for (; next_candidate_ < end; ++next_candidate_) cycle_.candidates[next_candidate_].slots.clear(cycle_.slot_chunks);
+    // Their lists are given back with all others: one by one, that is a miss for each piece.
+    for (; next_candidate_ < end; ++next_candidate_) cycle_.candidates[next_candidate_].slots = {};
 }
 
 /// The span was the next of those that are to be evacuated.
