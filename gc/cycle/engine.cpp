@@ -27,6 +27,9 @@ constexpr unsigned kGhostsAtOnce = 64;
 /// be repetitions.
 constexpr std::uint64_t kBytesPerShade = 1024, kBytesPerRecord = 1024;
 
+/// Repetitions are walked in slices in the end, and to begin with many of them at once is a pause.
+constexpr std::uint64_t kMostRepetitions = 32 * 1024;
+
 /// To wake a thread that sleeps: a call of the system, and an interrupt of another core.
 constexpr std::chrono::microseconds kWakeTakes{40};
 
@@ -204,7 +207,7 @@ void Engine::freeze(Region& region) {
     heap_.pages.splice(region.condemned, region);
     region.frozen = region.incoming.take();
     for (detail::RememberedSet* const set : {&region.incoming, &region.own_slots}) {
-        set->expect(region_bytes / kBytesPerRecord);
+        set->expect(std::min<std::uint64_t>(region_bytes / kBytesPerRecord, kMostRepetitions));
     }
     detail::splice_handles(region.walked, region.handles);
     {
