@@ -118,6 +118,7 @@ public:
             polled();
             begin_what_is_due();
         }
+        watch();
         engine_.hold(in_poll ? open_scopes_next() : waits_for_poll());
         return engine_.step(in_poll);
     }
@@ -210,9 +211,15 @@ private:
         stack_.before();
     }
 
+    void watch() {
+        pressure_.watch(engine_.cycle());
+        const bool ended_scopes = engine_.phase() != CyclePhase::idle && !engine_.cycle().pressure();
+        if (ended_scopes && pressure_.overdue()) passed_over_ = engine_.cycle().number;
+    }
+
     /// In a poll. law [progress]: the collections of open scopes and of ended ones take turns.
     void begin_what_is_due() {
-        pressure_.watch(engine_.cycle());
+        watch();
         if (engine_.phase() != CyclePhase::idle || (engine_.active() && !open_scopes_next())) return;
         const std::optional<Pressure::Due> due = pressure_.take();
         if (!due) return;
@@ -220,7 +227,10 @@ private:
         pressure_.begun(engine_.cycle().number);
     }
 
-    bool open_scopes_next() const { return !engine_.open_had_turn() && !engine_.owes() && pressure_.overdue(); }
+    /// Open scopes were overdue while the last collection, one of ended ones, went on, and are so yet.
+    bool open_scopes_next() const {
+        return passed_over_ == engine_.cycle().number && !engine_.owes() && pressure_.overdue();
+    }
 
     /// Between two collections: the next one begins in a poll, be it because open scopes come next, or because it is the turn of what
     /// must begin there; but not for ever, where the program does not poll.
@@ -243,7 +253,7 @@ private:
     /// One slice, if the program's share of time allows it now.
     void paced_slice(bool in_poll) {
         const CyclePhase phase = engine_.phase();
-        pressure_.watch(engine_.cycle());
+        watch();
         const bool urgent = pressure_.urgent(engine_.cycle());
         if (is_collectors(phase) && engine_.has_thread()) {
             if (urgent && in_poll) stall();
@@ -348,6 +358,7 @@ private:
     bool slice_waited_ = false;
     unsigned ends_held_ = 0;  // of scopes, while the next collection waits for a poll
     std::size_t used_when_held_ = 0;
+    std::uint32_t passed_over_ = UINT32_MAX;  // the last collection of ended scopes during which open ones were overdue
     bool poll_is_late_ = false;
     Engine engine_;  // at last: its thread ends first
 };

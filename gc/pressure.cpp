@@ -15,8 +15,10 @@ void Pressure::trim(const Region& region) {
 
 bool Pressure::overdue() const {
     if (!heap_.safepoint_due) return false;
-    return trim_region_ != 0 ||
-           heap_.pool.used_bytes() > GrowthPolicy::overdue_above(left_, above(), heap_.options.soft_limit);
+    // What has ended and waits is no growth of what is open.
+    const std::size_t used = heap_.pool.used_bytes();
+    const std::size_t open = used - std::min<std::size_t>(used, heap_.collection.waiting_bytes);
+    return trim_region_ != 0 || open > GrowthPolicy::overdue_above(left_, above(), heap_.options.soft_limit);
 }
 
 std::optional<Pressure::Due> Pressure::take() {

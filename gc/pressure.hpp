@@ -20,7 +20,7 @@ public:
 
     /// At the next poll, whatever has grown.
     void trim(const Region& region);
-    /// A collection has been due for so long that what has ended must wait for it.
+    /// A collection has been due for so long that what has ended must wait for it, if it was passed over once.
     bool overdue() const;
     struct Due {
         Region* outermost;

@@ -30,6 +30,7 @@ struct CollectionCounts {
 struct CollectionState {
     BarrierMode mode = BarrierMode::idle;
     std::uint32_t waiting = 0;           ///< ended regions that wait for the next collection
+    std::uint64_t waiting_bytes = 0;     ///< in their spans, when they ended or the last collection began
     std::uint32_t cycle = 0;             ///< number of the running collection, or of the last
     std::uint64_t start_generation = 0;  ///< spans with a higher one are newer than the running collection
     bool pressure = false;               ///< the running collection is one of open regions

@@ -46,8 +46,6 @@ void record_condemned(HeapCore& heap, std::atomic<void*>& slot, void* target, st
     CollectionState& collection = heap.collection;
     const bool own = from == to;
     schedule_point();
-    if (own && collection.mode == BarrierMode::marking && in_set(heap, &slot))
-        return;  // the sweep looks at it after this store
     const IncomingSlot record{&slot, heap.pages.span_at(&slot).generation};
     if (own && collection.mode == BarrierMode::gathering && in_set(heap, &slot)) {
         // The same; but what it refers to is a root.

@@ -60,6 +60,7 @@ void Engine::condemn(Region& ended, Region& enclosing) {
     detail::link_region(heap_.first_condemned, ended);
     waiting_.push_back(&ended);
     ++heap_.collection.waiting;
+    heap_.collection.waiting_bytes += ended.pages * detail::kPageBytes;
     detail::CollectionCounts& counts = heap_.collection.counts;
     ++counts.condemned;
     if (phase() != CyclePhase::idle) ++counts.condemned_waiting;
@@ -89,6 +90,8 @@ void Engine::begin_waiting(bool in_poll) {
     }
     waiting_ = std::move(rest);
     heap_.collection.waiting = static_cast<std::uint32_t>(waiting_.size());
+    heap_.collection.waiting_bytes = 0;
+    for (const Region* const region : waiting_) heap_.collection.waiting_bytes += region->pages * detail::kPageBytes;
     // What was shaded for the scopes that were merged may die, and move, before anybody looks at it again.
     if (merged) {
         heap_.collection.waiting_shades.filter(heap_.chunks,
@@ -164,7 +167,6 @@ void Engine::pay(Region& region) {
 void Engine::begin(CollectionReason reason) {
     detail::CollectionState& collection = heap_.collection;
     cycle_.number = ++collection.cycle;
-    open_had_turn_ = collection.pressure;
     cycle_.parked_before = collection.parked;
     collection.start_generation = heap_.pool.generation();
     collection.candidates_known = false;

@@ -32,8 +32,6 @@ public:
     void begin_pressure(Region& outermost, CollectionReason reason);
     /// What waits does not begin by itself, until this is taken back or everything is ended.
     void hold(bool waiting) { hold_ = waiting; }
-    /// The last collection was one of open scopes.
-    bool open_had_turn() const { return open_had_turn_; }
     /// Something waits that was looked at with open scopes.
     bool owes() const { return owed_ != 0; }
 
@@ -92,7 +90,6 @@ private:
     Settler settler_{cycle_};
     Follow follow_{cycle_};
     bool hold_ = false;
-    bool open_had_turn_ = false;
     std::size_t owed_ = 0;
     std::vector<Region*> waiting_;  // in the order of their ends: inner scopes first
     Driver driver_;                 // at last: its thread ends first

@@ -230,3 +230,23 @@ TEST_CASE("a full collection ends also what destructors of the running collectio
     CHECK(bench.heap.verify().ok());
     kept = {};
 }
+
+TEST_CASE("the collection of what has just ended comes before that of open scopes, though they are overdue") {
+    Bench bench(1us);
+    perfloc::Scope outer{"outer"};
+    outer.trim();  // overdue from now on; but nothing has passed them over yet
+    end_one(bench, 0);
+    REQUIRE(bench.phase() != "idle");
+    CHECK_FALSE(collection().pressure);
+    end_one(bench, 1);
+    end_cycle(bench);
+    CHECK_FALSE(collection().pressure);
+    bench.step();
+    REQUIRE(bench.phase() != "idle");
+    CHECK(collection().pressure);  // now they have been
+    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
+    CHECK(collection().counts.pressure_cycles == 1);
+    CHECK(length(bench[0]) == kLeaves);
+    CHECK(length(bench[1]) == kLeaves);
+    CHECK(bench.heap.verify().ok());
+}
