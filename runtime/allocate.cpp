@@ -36,14 +36,23 @@ std::uint32_t pages_for(std::size_t bytes) {
 /// 4, 16, 64, then 256 KiB; the first is as large as the scopes of this label have needed.
 std::uint32_t next_span_pages(const HeapCore& heap, const Region& region, std::uint32_t last) {
     constexpr std::uint32_t most = kPagesPerBlock;
-    if (last != 0) return std::min(most, heap.pages.span(last).pages * 4);
+    if (last != 0) return std::min(most, std::bit_floor(heap.pages.span(last).pages) * 4);  // a hole has any number
     if (region.counters == nullptr) return 1;
     // Many detached scopes may be open at once: each starts small.
     return region.detached ? std::min(4u, region.counters->shape_pages) : region.counters->shape_pages;
 }
 
-/// The largest span that the limit allows, from what is wanted down to what is needed.
+constexpr std::uint32_t kWantsHoles = 16;  // pages: what follows the least hole is as large
+
+/// The largest span that the limit allows, from what is wanted down to what is needed. What has grown large fills holes first,
+/// where there are many.
 std::uint32_t take_span(HeapCore& heap, Region& region, std::uint32_t wanted, std::uint32_t needed, SpanKind kind) {
+    if (wanted >= kWantsHoles && region.pages >= kPagesPerBlock && heap.pool.worth_filling_holes()) {
+        if (const std::uint32_t page = heap.pool.take_hole(region, needed, kind); page != 0) {
+            heap.note_span(page);
+            return page;
+        }
+    }
     for (bool retried = false;; retried = true) {
         for (std::uint32_t pages = std::max(wanted, needed); pages >= needed; pages /= 4) {
             if (const std::uint32_t page = heap.pool.take(region, pages, kind); page != 0) {
@@ -117,8 +126,8 @@ bool refill(HeapCore& heap, Region& region, std::size_t bytes) {
     }
     region.current_span = page;
     region.cursor = start;
-    region.span_bytes = std::uintptr_t{span.pages} * kPageBytes;
-    region.limit = start + region.span_bytes;
+    region.span_bytes = compared_bytes(page, span);
+    region.limit = start + std::uintptr_t{span.pages} * kPageBytes;
     return true;
 }
 

@@ -2,6 +2,8 @@
 
 #include "runtime/heap_core.hpp"
 
+#include <bit>
+
 /// The mutator's hot words against the fields of its current region, and the spans that cursors run in.
 namespace perfloc::detail {
 
@@ -14,6 +16,12 @@ inline void load_hot(Region& region) {
     hot.cursor = region.cursor;
     hot.limit = region.limit;
     hot.span_bytes = region.span_bytes;
+}
+
+/// RegionHot::span_bytes for a current span.
+inline std::uintptr_t compared_bytes(std::uint32_t page, const Span& span) {
+    const bool aligned = std::has_single_bit(span.pages) && page % span.pages == 0;
+    return (aligned ? std::uintptr_t{span.pages} : 1) * kPageBytes;
 }
 
 /// Bytes allocated in a region, headers included. Its fields must be true (store_hot).

@@ -11,12 +11,6 @@
 
 namespace perfloc::detail {
 
-namespace {
-
-constexpr std::size_t kPagedBlocksTried = 16;  // then a fresh block is cut, so that taking a run is O(1)
-
-}  // namespace
-
 SpanPool::SpanPool(Memory& memory, PageTable& pages, RegionTable& regions, Limits limits)
     : memory_(memory),
       pages_(pages),
@@ -59,10 +53,8 @@ std::uint32_t SpanPool::take_large_pages(std::size_t pages) {
     const auto rest = static_cast<unsigned>(pages % kPagesPerBlock);
     if (page != 0 && rest != 0) {  // what the last block has left is used for runs
         const std::uint32_t last = block_of(page + static_cast<std::uint32_t>(pages));
-        claim(last, BlockState::paged);
-        blocks_[last].free_pages = ~run_mask(0, rest);
+        page_block(last, rest);
         pages_.stamp_region(first_page(last) + rest, static_cast<std::uint32_t>(kPagesPerBlock) - rest, kNoRegion);
-        list_paged(last);
     }
     return page;
 }
@@ -85,7 +77,7 @@ void SpanPool::hand_out(Region& region, std::uint32_t page, std::uint32_t pages,
     store_relaxed(span.cycle, 0u);
     span.top_bytes = span.live_bytes = 0;
     span.pins = span.destination = span.settled = span.held = span.candidate = 0;
-    span.live_map = span.slides = span.bumped = span.condemned = false;
+    span.live_map = span.slides = span.bumped = span.condemned = span.holes = false;
     span.generation = new_generation();  // law [stale]: it changes here, where the span is handed out
     span.pages = pages;
     span.kind = kind;
@@ -130,35 +122,6 @@ std::uint32_t SpanPool::take_block() {
     if (quarantine_first_ != nullptr) {
         release_quarantine();
         return take_block();
-    }
-    return 0;
-}
-
-std::uint32_t SpanPool::take_run(std::uint32_t pages, bool aligned) {
-    if (const std::uint32_t found = find_run(pages, aligned, kPagedBlocksTried); found != 0) return found;
-    const std::uint32_t page = take_block();
-    if (page == 0) return find_run(pages, aligned, SIZE_MAX);  // all of them, before a refusal
-    const std::uint32_t block = block_of(page);
-    BlockInfo& info = blocks_[block];
-    info.state = BlockState::paged;
-    info.stamped_whole = false;
-    info.free_pages = ~run_mask(0, pages);
-    pages_.stamp_region(page, kPagesPerBlock, kNoRegion);
-    list_paged(block);
-    return page;
-}
-
-/// Of the paged blocks, so many at most are looked at.
-std::uint32_t SpanPool::find_run(std::uint32_t pages, bool aligned, std::size_t most) {
-    for (std::uint32_t block = paged_; block != 0 && most != 0; block = blocks_[block].next, --most) {
-        BlockInfo& info = blocks_[block];
-        std::uint64_t starts = run_starts(info.free_pages, pages);
-        if (aligned) starts &= aligned_starts(pages);
-        if (starts == 0) continue;
-        const auto first = static_cast<unsigned>(std::countr_zero(starts));
-        info.free_pages &= ~run_mask(first, pages);
-        if (info.free_pages == 0) unlist_paged(block);
-        return first_page(block) + first;
     }
     return 0;
 }
@@ -360,18 +323,6 @@ void SpanPool::return_pages(std::uint32_t page, std::uint32_t pages, std::uint32
     }
 }
 
-void SpanPool::return_run(std::uint32_t page, std::uint32_t pages, std::uint32_t idle_since) {
-    const std::uint32_t block = block_of(page);
-    BlockInfo& info = blocks_[block];
-    info.free_pages |= run_mask(page % kPagesPerBlock, pages);
-    if (info.free_pages == ~std::uint64_t{0}) {
-        unlist_paged(block);
-        return_block(block, idle_since);
-    } else {
-        list_paged(block);
-    }
-}
-
 void SpanPool::return_block(std::uint32_t block, std::uint32_t idle_since) {
     BlockInfo& info = blocks_[block];
     info.state = BlockState::free;
@@ -394,18 +345,6 @@ void SpanPool::unlink(std::uint32_t& list, std::uint32_t block) {
     const BlockInfo& info = blocks_[block];
     (info.previous != 0 ? blocks_[info.previous].next : list) = info.next;
     if (info.next != 0) blocks_[info.next].previous = info.previous;
-}
-
-void SpanPool::list_paged(std::uint32_t block) {
-    if (blocks_[block].listed) return;
-    blocks_[block].listed = true;
-    link(paged_, block);
-}
-
-void SpanPool::unlist_paged(std::uint32_t block) {
-    if (!blocks_[block].listed) return;
-    blocks_[block].listed = false;
-    unlink(paged_, block);
 }
 
 }  // namespace perfloc::detail

@@ -66,6 +66,13 @@ public:
     /// Hands a span of `pages` pages (a power of two up to 64) to `region`. Returns its first page, or 0 at the limit.
     /// Amortised O(1).
     std::uint32_t take(Region& region, std::uint32_t pages, SpanKind kind);
+    /// Free pages between others are so many that they are better used before whole blocks.
+    bool worth_filling_holes() const;
+    /// As take(), of any number of pages from `needed` on that are free in a row and less than a block; 0 where none was found
+    /// soon. O(1).
+    std::uint32_t take_hole(Region& region, std::uint32_t needed, SpanKind kind);
+    /// A span of a whole block, by its first page, is cut: its pages go back as runs. O(1).
+    void open_block(std::uint32_t page);
     /// A span of its own for an object of `bytes`, header included. O(blocks) at worst.
     std::uint32_t take_large(Region& region, std::size_t bytes);
 
@@ -151,6 +158,8 @@ private:
     void claim(std::uint32_t block, BlockState state);
     bool is_idle(std::uint32_t block, std::uint32_t least_age) const;
     bool wait_for_busy(Guard& guard);
+    void page_block(std::uint32_t block, std::uint32_t used);
+    void claim_run(std::uint32_t block, unsigned first, std::uint32_t pages);
     void list_paged(std::uint32_t block);
     void unlist_paged(std::uint32_t block);
     bool begin_hand_out(std::uint32_t page, std::uint32_t pages);
@@ -180,6 +189,7 @@ private:
     std::atomic<int> busy_{0};  // pieces that the background has taken out
     Figure<std::uint32_t> clock_;
     Figure<std::size_t> released_pages_;
+    Figure<std::size_t> free_runs_;  // pages, in paged blocks
     Figure<std::size_t> free_blocks_;
     Figure<std::size_t> returned_blocks_;  // of those, given back to the system
     Figure<std::uint32_t> frontier_{1};    // block 0 is never handed out, so that page 0 can mean none

@@ -4,6 +4,7 @@
 #include "gc/mark/marked_objects.hpp"
 #include "gc/policy/full_policy.hpp"
 #include "gc/roots.hpp"
+#include "gc/settle/holes.hpp"
 #include "gc/sweep/live_map.hpp"
 #include "gc/sweep/sweep.hpp"
 #include "runtime/bump.hpp"
@@ -48,7 +49,10 @@ void Compactor::run() {
     }
     if (!plans_.empty()) move_objects();
     for (SlidePlan& plan : plans_) finish(plan);
-    for (Region* const region : regions_) settle_accounts(*region);
+    for (Region* const region : regions_) {
+        free_holes(*region);
+        settle_accounts(*region);
+    }
 }
 
 void Compactor::free_empty(Region& region) {
@@ -187,9 +191,9 @@ void Compactor::finish(SlidePlan& plan) {
         const std::uint32_t page = plan.destinations[plan.used() - 1];
         Span& span = heap_.pages.span(page);
         region.current_span = page;
-        region.span_bytes = std::uintptr_t{span.pages} * kPageBytes;
+        region.span_bytes = detail::compared_bytes(page, span);
         region.cursor = heap_.pages.address_of(page) + span.top_bytes;
-        region.limit = heap_.pages.address_of(page) + region.span_bytes;
+        region.limit = heap_.pages.address_of(page) + std::uintptr_t{span.pages} * kPageBytes;
         span.bumped = true;
     }
     // Spans that are not needed any more: those behind the last one used, or all sources where the spans are fresh.
@@ -228,6 +232,27 @@ void Compactor::finish(SlidePlan& plan) {
         *list = kept;
     }
     if (retired != nullptr) heap_.pool.release(*retired);
+}
+
+/// Of what stays, but for what is bumped into.
+void Compactor::free_holes(Region& region) {
+    detail::SpanLists kept;
+    for (SpanList* const list : region.lists()) {
+        while (!list->empty()) {
+            const std::uint32_t page = heap_.pages.pop(*list);
+            const auto keep = [&](std::uint32_t part) { heap_.pages.append(kept.of(heap_.pages.span(part)), part); };
+            const Span& span = heap_.pages.span(page);
+            if (!span.condemned || span.bumped || span.live_bytes == 0) {
+                keep(page);
+            } else {
+                cut_holes(heap_, marks_, page, keep, [&](std::uint32_t hole) {
+                    heap_.collection.counts.hole_pages += heap_.pages.span(hole).pages;
+                    heap_.pool.release_span(region, hole);
+                });
+            }
+        }
+    }
+    static_cast<detail::SpanLists&>(region) = kept;
 }
 
 /// What stays has a live map where something in it is dead; the region's figures are true again.

@@ -30,6 +30,7 @@ private:
     void move_handles(Region& region);
     void move_objects();
     void finish(SlidePlan& plan);
+    void free_holes(Region& region);
     void settle_accounts(Region& region);
 
     HeapCore& heap_;

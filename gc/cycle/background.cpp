@@ -3,6 +3,7 @@
 #include "gc/mark/marked_objects.hpp"
 #include "gc/mark/marker.hpp"
 #include "gc/policy/scope_end_policy.hpp"
+#include "gc/settle/holes.hpp"
 #include "gc/sweep/live_map.hpp"
 #include "gc/sweep/sweep.hpp"
 #include "runtime/check.hpp"
@@ -187,6 +188,9 @@ void Background::sweep_list(Region& region, SpanList& list) {
         Span& span = pages.span(page);
         // Adopting it will write its part of the live map, which may be a page that nothing has been written to yet.
         if (span.live_bytes != 0 && keeps_live_map(span) && !span.live_map) live.touch(pages.address_of(page));
+        // The same for the descriptions of what it will be cut into.
+        span.holes = span.live_bytes != 0 && hole_pages(cycle_.heap, cycle_.marks, page, span) != 0;
+        if (span.holes) detail::store_relaxed(part_of(cycle_.heap, page, 1).cycle, 0u);
         if (span.live_bytes == 0) {
             pages.append(region.freed.of(span), page);
         } else if (is_sparse(region, span)) {

@@ -3,6 +3,7 @@
 #include "gc/forward.hpp"
 #include "gc/policy/slice_policy.hpp"
 #include "gc/roots.hpp"
+#include "gc/settle/holes.hpp"
 #include "gc/slot_batch.hpp"
 #include "gc/sweep/live_map.hpp"
 #include "runtime/bump.hpp"
@@ -140,7 +141,11 @@ bool Settler::adopt_list(Region& region, SpanList& list, Deadline& deadline) {
         const std::uint32_t page = list.head;
         if (!stamped(region, page, deadline)) return false;
         cycle_.heap.pages.pop(list);
-        adopt(region, page);
+        if (cycle_.heap.pages.span(page).holes) {
+            adopt_without_holes(region, page);
+        } else {
+            adopt(region, page);
+        }
         if (deadline.passed_now()) return false;
     }
     return true;
@@ -165,6 +170,19 @@ bool Settler::stamped(Region& region, std::uint32_t page, Deadline& deadline) {
         if (deadline.passed_now()) return false;
     }
     return true;
+}
+
+/// What is cut out of it is freed with what else nothing lives in.
+void Settler::adopt_without_holes(Region& region, std::uint32_t page) {
+    HeapCore& heap = cycle_.heap;
+    cut_holes(
+        heap, cycle_.marks, page, [&](std::uint32_t part) { adopt(region, part); },
+        [&](std::uint32_t hole) {
+            Span& span = heap.pages.span(hole);
+            span.candidate = 0;
+            heap.pages.append(region.freed.of(span), hole);
+            heap.collection.counts.hole_pages += span.pages;
+        });
 }
 
 /// The span belongs to its destination from here on: the flip.
@@ -203,7 +221,7 @@ void Settler::adopt_rest() {
     const std::size_t end = end_of_span(span);
     take_out(region, page);
     if (span.live_bytes != 0) {
-        adopt(region, page);
+        adopt_without_holes(region, page);
     } else {
         span.candidate = 0;
         heap.pages.append(region.freed.of(span), page);

@@ -28,6 +28,7 @@ private:
     bool note_slots(const detail::ChunkList<IncomingSlot>& slots, Deadline& deadline);
     bool adopt_list(Region& region, detail::SpanList& list, Deadline& deadline);
     void adopt(Region& region, std::uint32_t page);
+    void adopt_without_holes(Region& region, std::uint32_t page);
     bool may_move() const;
     std::chrono::nanoseconds cost_of(const Candidate& piece) const;
     std::size_t end_of_span(const detail::Span& span) const;

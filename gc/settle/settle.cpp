@@ -2,6 +2,7 @@
 
 #include "gc/forward.hpp"
 #include "gc/policy/scope_end_policy.hpp"
+#include "gc/settle/holes.hpp"
 #include "gc/sweep/live_map.hpp"
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
@@ -20,6 +21,7 @@ void Settlement::run() {
     decide();
     evacuate();
     for (SpanList* const list : ended_.lists()) adopt(*list);
+    heap_.pages.splice(ended_, holes_);
     fix_references();
     fix_handles();
     move_slots();
@@ -38,8 +40,6 @@ void Settlement::decide() {
             evacuated_.push_back(page);
             to_copy += span.live_bytes;
             destinations.push_back(span.destination);
-        } else {
-            adopted_.push_back(page);
         }
     });
     // Each destination's last span may be left half empty. At the limit everything is adopted: that takes no memory.
@@ -47,7 +47,6 @@ void Settlement::decide() {
     const auto distinct = std::unique(destinations.begin(), destinations.end()) - destinations.begin();
     const std::uint64_t slack = static_cast<std::uint64_t>(distinct + 1) * detail::kBlockBytes;
     if (!evacuated_.empty() && !heap_.pool.has_room(to_copy + to_copy / 4 + slack)) {
-        adopted_.insert(adopted_.end(), evacuated_.begin(), evacuated_.end());
         evacuated_.clear();
     }
     if (!evacuated_.empty()) evacuated_bytes_ = to_copy;
@@ -77,20 +76,31 @@ void Settlement::adopt(SpanList& list) {
             heap_.pages.append(rest, page);
             continue;
         }
-        Region& destination = heap_.regions.at(span.destination);
-        heap_.pages.stamp_region(page, span.pages, destination.index);
-        heap_.pages.append(destination.of(span), page);
-        ended_.pages -= span.pages;
-        destination.pages += span.pages;
-        destination.filled_bytes += span.live_bytes;
-        destination.attention |= detail::kMoreSpans;
-        keep_live_map(heap_, marks_, page, span);
-        span.destination = 0;
-        span.condemned = false;
-        // It may be older than a collection of its new region that goes on, and is none of its spans.
-        if (heap_.regions.record(destination).looked_at != 0) span.settled = heap_.collection.cycle;
+        cut_holes(
+            heap_, marks_, page, [&](std::uint32_t part) { adopt(part); },
+            [&](std::uint32_t hole) {
+                heap_.pages.append(holes_.of(heap_.pages.span(hole)), hole);
+                heap_.collection.counts.hole_pages += heap_.pages.span(hole).pages;
+            });
     }
     list = rest;
+}
+
+void Settlement::adopt(std::uint32_t page) {
+    Span& span = heap_.pages.span(page);
+    adopted_.push_back(page);
+    Region& destination = heap_.regions.at(span.destination);
+    heap_.pages.stamp_region(page, span.pages, destination.index);
+    heap_.pages.append(destination.of(span), page);
+    ended_.pages -= span.pages;
+    destination.pages += span.pages;
+    destination.filled_bytes += span.live_bytes;
+    destination.attention |= detail::kMoreSpans;
+    keep_live_map(heap_, marks_, page, span);
+    span.destination = 0;
+    span.condemned = false;
+    // It may be older than a collection of its new region that goes on, and is none of its spans.
+    if (heap_.regions.record(destination).looked_at != 0) span.settled = heap_.collection.cycle;
 }
 
 /// Protocol P14, P18: references of what moved outward are recorded, at their new places.

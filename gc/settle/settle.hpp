@@ -23,6 +23,7 @@ private:
     void decide();
     void evacuate();
     void adopt(detail::SpanList& list);
+    void adopt(std::uint32_t page);
     void fix_references();
     void fix_object(void* object, Header header);
     void fix_handles();
@@ -34,6 +35,7 @@ private:
     Region& ended_;
     std::vector<std::uint32_t> adopted_;
     std::vector<std::uint32_t> evacuated_;
+    detail::SpanLists holes_;
     std::uint64_t survived_bytes_ = 0;
     std::uint64_t evacuated_bytes_ = 0;
     std::uint64_t survived_objects_ = 0;

@@ -37,11 +37,12 @@ enum class Event : std::uint8_t {
     pressure_cycles,    ///< ... of open scopes
     spans_adopted,      ///< by them
     spans_evacuated,
+    hole_pages,         ///< cut out of spans that stayed
     few_survived,       ///< little survived of a scope that is too large to be copied whole
     pending_destroyed,  ///< a destructor ran in another step than the end of its scope
     rested,             ///< all that had ended was settled
 };
-inline constexpr std::size_t kEvents = 29;
+inline constexpr std::size_t kEvents = 30;
 
 inline constexpr std::array<std::string_view, kEvents> kEventNames = {"released",
                                                                       "promoted_inline",
@@ -69,6 +70,7 @@ inline constexpr std::array<std::string_view, kEvents> kEventNames = {"released"
                                                                       "pressure_cycles",
                                                                       "spans_adopted",
                                                                       "spans_evacuated",
+                                                                      "hole_pages",
                                                                       "few_survived",
                                                                       "pending_destroyed",
                                                                       "rested"};

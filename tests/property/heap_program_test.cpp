@@ -175,6 +175,7 @@ TEST_CASE("a random heap program under the hinted collector does as its model sa
              {Event::pressure_cycles, 50},
              {Event::spans_adopted, 100},
              {Event::spans_evacuated, 50},
+             {Event::hole_pages, 1000},
              {Event::few_survived, 40},
              {Event::pending_destroyed, 50},
              {Event::rested, 50}});
@@ -189,6 +190,7 @@ TEST_CASE("a random heap program under the full collector does as its model says
              {Event::poll_collected, 100},
              {Event::constructor_threw, 50},
              {Event::out_of_memory, 20},
+             {Event::hole_pages, 100},
              {Event::destroyed, 1000}});
 }
 

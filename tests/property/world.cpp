@@ -188,6 +188,7 @@ void World::note_counts() {
     census.count(Event::waiting_in_set, now.waiting_in_set - counted_.waiting_in_set);
     census.count(Event::spans_adopted, now.spans_adopted - counted_.spans_adopted);
     census.count(Event::spans_evacuated, now.spans_evacuated - counted_.spans_evacuated);
+    census.count(Event::hole_pages, now.hole_pages - counted_.hole_pages);
     census.count(Event::few_survived, now.few_survived - counted_.few_survived);
     counted_ = now;
 }

@@ -298,3 +298,49 @@ TEST_CASE("a list of spans keeps its order when it is spliced and when one is re
     CHECK(empty.tail == 0);
     CHECK(empty.count == 0);
 }
+
+TEST_CASE("what is cut out of a span serves what is large already, and whole blocks come back") {
+    Bench bench;
+    PageTable& pages = bench.heap.pages;
+    Region& region = bench.region();
+    const auto cut_out = [&](std::uint32_t first, std::uint32_t count) {
+        Span& hole = pages.span(first);
+        hole.pages = count;
+        pages.stamp_span(first, count);
+        bench.pool.release_span(region, first);
+    };
+    std::vector<std::uint32_t> blocks;
+    for (int i = 0; i < 2; ++i) {
+        const std::uint32_t page = bench.pool.take(region, kPagesPerBlock, SpanKind::pinned);
+        pages.pop(region.blocks);
+        bench.pool.open_block(page);
+        cut_out(page + 4, 12);
+        CHECK(bench.pool.worth_filling_holes() == (i == 1));  // from a block's worth on
+        cut_out(page + 20, 43);
+        blocks.push_back(page);
+    }
+    CHECK(bench.pool.used_bytes() == 18 * kPageBytes);
+    CHECK(bench.pool.worth_filling_holes());
+    std::map<std::uint32_t, std::uint32_t> found;
+    for (const std::uint32_t expected : {43u, 43u, 12u, 12u}) {
+        const std::uint32_t page = bench.pool.take_hole(region, expected == 12 ? 9 : 13, SpanKind::movable);
+        REQUIRE(page != 0);
+        CHECK(pages.span(page).pages == expected);
+        CHECK(pages.span_page(bench.at(page + expected - 1)) == page);
+        CHECK(pages.region_at(bench.at(page + expected - 1)) == region.index);
+        found[page] = expected;
+    }
+    CHECK(found.size() == 4);
+    CHECK(bench.pool.take_hole(region, 1, SpanKind::movable) == 0);
+    CHECK(bench.pool.used_bytes() == 128 * kPageBytes);
+    for (const auto& [page, count] : found) bench.pool.release_span(region, page);
+    region.runs = {};
+    for (const std::uint32_t block : blocks) {
+        for (const auto& [at, count] : std::map<std::uint32_t, std::uint32_t>{{0, 4}, {16, 4}, {63, 1}}) {
+            cut_out(block + at, count);
+        }
+    }
+    CHECK(bench.pool.used_bytes() == 0);
+    CHECK(bench.pool.idle_blocks() == 2);
+    CHECK_FALSE(bench.pool.worth_filling_holes());
+}

@@ -84,9 +84,11 @@ struct RegionHot {
     RegionHot* spare = nullptr;  ///< a closed inner region that keeps its first span: the next inner scope
     char* start = nullptr;       ///< where the first span begins
     LabelCounters* counters = nullptr;
-    std::uintptr_t span_bytes = 1;  ///< size of the current span, a power of two; 1 where there is none
-    HandleNode handles;             ///< sentinel of the strong handles into this region
-    std::uint32_t attention = 0;    ///< non-zero: the scope's end looks closer (runtime::Attention)
+    /// Addresses that differ in lower bits only are in the current span, where one is: the size of that, if it is an aligned power
+    /// of two, or a page's; 1 where there is none.
+    std::uintptr_t span_bytes = 1;
+    HandleNode handles;           ///< sentinel of the strong handles into this region
+    std::uint32_t attention = 0;  ///< non-zero: the scope's end looks closer (runtime::Attention)
     std::uint32_t index = 0;
     std::uint32_t constructing = 0;  ///< constructors of objects of this region that are running
     Label label = "";

@@ -42,7 +42,8 @@ struct Bench {
     perfloc::Mutator me{heap};
     Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kLeaves);
     std::uint32_t page = 0;  ///< of the span in the middle
-    std::size_t all = 0;     ///< objects in it that live
+    std::uint32_t pages = 0;
+    std::size_t all = 0;  ///< objects in it that live
 
     Ref<Leaf>& operator[](std::size_t i) { return (*table)[i]; }
     std::string_view phase() const { return perfloc::testing::phase(heap); }
@@ -58,12 +59,13 @@ struct Bench {
             leaf->other = (*this)[at * 7919 % (at + 1)];
         }
         page = page_of(kMiddle);
+        pages = inspect::core().pages.span(page).pages;
         all = on_page();
     }
     std::uint32_t page_of(std::size_t i) { return inspect::core().pages.span_page((*this)[i].get()); }
     std::size_t on_page() {
         std::size_t n = 0;
-        for (std::size_t i = 0; i < kLeaves; ++i) n += page_of(i) == page;
+        for (std::size_t i = 0; i < kLeaves; ++i) n += inspect::core().pages.page_of((*this)[i].get()) - page < pages;
         return n;
     }
     /// Some of the objects that were in the span are elsewhere, and some are not.
