@@ -106,19 +106,28 @@ private:
     Prng random_;
 };
 
-Sample hinted(const ScopeRun& run) {
-    perfloc::Heap heap(options_of(run, perfloc::Collector::hinted));
-    perfloc::Mutator me(heap);
-    perfloc::Scope outer{"outer"};
-    Graph graph(run);
-    PauseLog log(run.budget);
-    MainLoop loop(me, graph, log);
+// The program under one collector, before its large scope.
+struct Program {
+    Program(const ScopeRun& run, perfloc::Collector collector)
+        : heap(options_of(run, collector)), graph(run), log(run.budget) {}
 
+    perfloc::Heap heap;
+    perfloc::Mutator me{heap};
+    perfloc::Scope outer{"outer"};
+    Graph graph;
+    PauseLog log;
+    MainLoop loop{me, graph, log};
+};
+
+Sample hinted(const ScopeRun& run) {
+    Program program(run, perfloc::Collector::hinted);
+    Graph& graph = program.graph;
+    PauseLog& log = program.log;
     std::optional<perfloc::Scope> scope(std::in_place, perfloc::Label("large"));
     graph.escaped.make_chains(graph.plan);
     const std::int64_t wall = wall_ns(), cpu = process_cpu_ns();
     log.time(PauseLog::Part::end, [&] { scope.reset(); });
-    if (!loop.run_until_settled(kPatience)) {
+    if (!program.loop.run_until_settled(kPatience)) {
         fmt::print(stderr, "bench: not settled after {} s\n", kPatience);
         std::exit(1);
     }
@@ -126,7 +135,7 @@ Sample hinted(const ScopeRun& run) {
     Sample sample;
     sample.figures[kSettledWall] = static_cast<double>(wall_ns() - wall) * 1e-9;
     sample.figures[kProcessCpu] = static_cast<double>(process_cpu_ns() - cpu) * 1e-9;
-    loop.run_for(kAfterwards);
+    program.loop.run_for(kAfterwards);
     const PauseFigures pauses = log.figures();
     sample.figures[kLongest] = pauses.longest;
     sample.figures[kLongestWall] = pauses.longest_wall;
@@ -148,22 +157,17 @@ Sample hinted(const ScopeRun& run) {
 // The same program for half a second, without any collector: by how much its work varies by itself, for instance since what
 // it has just made is in no cache.
 Sample alone(const ScopeRun& run) {
-    perfloc::Heap heap(options_of(run, perfloc::Collector::none));
-    perfloc::Mutator me(heap);
-    perfloc::Scope outer{"outer"};
-    Graph graph(run);
-    PauseLog log(run.budget);
-    MainLoop loop(me, graph, log);
+    Program program(run, perfloc::Collector::none);
     {
         perfloc::Scope scope{"large"};
-        graph.escaped.make_chains(graph.plan);
+        program.graph.escaped.make_chains(program.graph.plan);
     }
-    loop.run_for(kAlone);
-    const PauseFigures pauses = log.figures();
+    program.loop.run_for(kAlone);
+    const PauseFigures pauses = program.log.figures();
     Sample sample;
     sample.figures[kLongestInWork] = pauses.longest_in_work;
     sample.figures[kUtilization] = pauses.utilization;
-    sample.checksum = graph.escaped.check();
+    sample.checksum = program.graph.escaped.check();
     return sample;
 }
 

@@ -1,5 +1,6 @@
 #include "tests/gc/cycle/sparse_bench.hpp"
 
+#include <initializer_list>
 #include <optional>
 
 // law [progress]: collections of ended and of open scopes take turns, so that neither waits for ever.
@@ -9,18 +10,31 @@ namespace {
 
 perfloc::detail::CollectionState& collection() { return inspect::core().collection; }
 
+/// A chain in the current scope, which goes on with `last`.
+Leaf* leaves(Leaf* last = nullptr) {
+    for (std::size_t i = 0; i < kLeaves; ++i) last = perfloc::make_raw<Leaf>(last, i);
+    return last;
+}
+
 /// A scope of which much survives, in a chain by `table[at]`, ends and is condemned.
 void end_one(Bench& bench, std::size_t at) {
     perfloc::Scope scope{"large"};
-    Leaf* last = nullptr;
-    for (std::size_t i = 0; i < kLeaves; ++i) last = perfloc::make_raw<Leaf>(last, i);
-    bench[at] = last;
+    bench[at] = leaves();
 }
 
 std::size_t length(const Leaf* leaf) {
     std::size_t n = 0;
     for (; leaf != nullptr; leaf = leaf->other) ++n;
     return n;
+}
+
+/// Until nothing is left to collect: so many collections were of open scopes, and the chains by table[0], [1]... are whole.
+void settle_chains(Bench& bench, std::uint64_t of_open_scopes, std::initializer_list<std::size_t> lengths) {
+    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
+    CHECK(collection().counts.pressure_cycles == of_open_scopes);
+    std::size_t at = 0;
+    for (const std::size_t expected : lengths) CHECK(length(bench[at++]) == expected);
+    CHECK(bench.heap.verify().ok());
 }
 
 /// Until the running collection has ended.
@@ -42,9 +56,7 @@ TEST_CASE("a collection of what is open comes before that of what has ended mean
     std::optional<perfloc::WeakHandle<Leaf>> dead;
     {
         perfloc::Scope scope{"second"};
-        Leaf* last = perfloc::make_raw<Leaf>(hidden, 7u);
-        for (std::size_t i = 0; i < kLeaves; ++i) last = perfloc::make_raw<Leaf>(last, i);
-        bench[1] = last;
+        bench[1] = leaves(perfloc::make_raw<Leaf>(hidden, 7u));
         dead.emplace(perfloc::make_raw<Leaf>(nullptr, 1u));
     }
     REQUIRE(collection().waiting == 1);
@@ -65,14 +77,10 @@ TEST_CASE("a collection of what is open comes before that of what has ended mean
     bench.step();
     REQUIRE(bench.phase() != "idle");
     CHECK_FALSE(collection().pressure);
-    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
-    CHECK(collection().counts.pressure_cycles == 2);
+    settle_chains(bench, 2, {kLeaves, kLeaves + 2});
     CHECK(inspect::scope(bench[1].get()) != "second");
-    CHECK(length(bench[0]) == kLeaves);
-    CHECK(length(bench[1]) == kLeaves + 2);
     REQUIRE_FALSE(weak.expired());
     CHECK(weak.lock()->value == 42);
-    CHECK(bench.heap.verify().ok());
 }
 
 TEST_CASE("what has ended beside a scope that is collected is left alone") {
@@ -106,10 +114,7 @@ TEST_CASE("what has ended does not wait for ever for a poll that does not come")
     CHECK(ends > 1000);  // for a while
     CHECK(collection().cycle == first + 1);
     CHECK_FALSE(collection().pressure);
-    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
-    CHECK(collection().counts.pressure_cycles == 1);  // it is still due
-    CHECK(length(bench[0]) == kLeaves);
-    CHECK(length(bench[1]) == kLeaves);
+    settle_chains(bench, 1, {kLeaves, kLeaves});  // that of what is open was still due
 }
 
 TEST_CASE("a kept scope that has to wait counts as kept when it is merged") {
@@ -138,9 +143,7 @@ TEST_CASE("what was looked at with open scopes has its own turn before they have
     perfloc::Scope outer{"outer"};
     {
         perfloc::Scope work{"work"};
-        Leaf* last = nullptr;
-        for (std::size_t i = 0; i < kLeaves; ++i) last = perfloc::make_raw<Leaf>(last, i);
-        bench[0] = last;
+        bench[0] = leaves();
         outer.trim();
         bench.step();
         REQUIRE(collection().pressure);
@@ -174,11 +177,7 @@ TEST_CASE("many ends of scopes between two polls do not take the turn of what is
     bench.step();
     CHECK(collection().pressure);
     CHECK(collection().cycle == first + 1);
-    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
-    CHECK(collection().counts.pressure_cycles == 1);
-    CHECK(length(bench[0]) == kLeaves);
-    CHECK(length(bench[1]) == kLeaves);
-    CHECK(bench.heap.verify().ok());
+    settle_chains(bench, 1, {kLeaves, kLeaves});
 }
 
 TEST_CASE("a full collection has done what trim() asked for") {
@@ -212,9 +211,7 @@ TEST_CASE("a full collection ends also what destructors of the running collectio
     perfloc::Scope outer{"outer"};
     {
         perfloc::Scope scope{"large"};
-        Leaf* last = nullptr;
-        for (std::size_t i = 0; i < kLeaves; ++i) last = perfloc::make_raw<Leaf>(last, i);
-        bench[0] = last;
+        bench[0] = leaves();
         const Handle<Keeper> keeper = perfloc::make<Keeper>();
         keeper->scope = new perfloc::DetachedScope(bench.heap, "detached");
         for (std::size_t i = 0; i < kLeaves; ++i) {
@@ -244,9 +241,5 @@ TEST_CASE("the collection of what has just ended comes before that of open scope
     bench.step();
     REQUIRE(bench.phase() != "idle");
     CHECK(collection().pressure);  // now they have been
-    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
-    CHECK(collection().counts.pressure_cycles == 1);
-    CHECK(length(bench[0]) == kLeaves);
-    CHECK(length(bench[1]) == kLeaves);
-    CHECK(bench.heap.verify().ok());
+    settle_chains(bench, 1, {kLeaves, kLeaves});
 }
