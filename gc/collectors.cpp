@@ -35,9 +35,10 @@ public:
     }
 
     ScopeReport end_scope(Region& ended, Region& enclosing) noexcept override {
-        if (!at_once(ended)) {
+        const bool waits = is_source(ended);
+        if (waits || !at_once(ended)) {
             ScopeReport report;
-            if (!heap_.stress.condemn && scopes_.run_if_few(ended, enclosing, report)) return took(report);
+            if (!waits && !heap_.stress.condemn && scopes_.run_if_few(ended, enclosing, report)) return took(report);
             // Such an end has taken its time: to look in vain, or to begin a collection.
             slice_may_wait_ = report.pause.count() != 0 || !engine_.active();
             pacer_.spent(report.pause);
@@ -171,6 +172,12 @@ private:
     }
 
     bool no_pause() const { return heap_.mutator != nullptr && heap_.mutator->no_pause != 0; }
+
+    /// Protocol P20: a slot of its dead has yet to be walked, and what it refers to be named by a raw pointer. (Of what other than detached
+    /// scopes refer to, they enclose the collection's scopes, and wait for them.)
+    bool is_source(const Region& ended) const {
+        return ended.detached && (ended.attention & detail::kSource) != 0 && heap_.collection.gathers();
+    }
 
     /// The end of a scope is dealt with in the caller where that fits the budget at its worst.
     bool at_once(const Region& ended) const {

@@ -96,16 +96,18 @@ bool SpanPool::wait_for_busy(Guard& guard) {
 }
 
 std::uint32_t SpanPool::take_block() {
-    while (released_ != nullptr) {  // the memory that was used last
-        Region& region = *released_;
-        if (!region.blocks.empty()) {
-            const std::uint32_t page = pop_released(region, region.blocks);
-            if (region.spans() == 0) dissolve_one();
-            return page;
+    if (!released_.empty()) {  // the memory that was used last
+        Region& region = *released_.newest;
+        const std::uint32_t page = pop_released(region, region.blocks);
+        if (region.spans() == 0) {
+            forget(released_, region);
+        } else if (region.blocks.empty()) {
+            released_.unlink(region);
+            crumbs_.push(region);
         }
-        dissolve_one();
-        if (free_resident_ != 0) break;
+        return page;
     }
+    if (free_resident_ == 0) dissolve_crumbs();
     for (std::uint32_t* list : {&free_resident_, &free_returned_}) {
         const std::uint32_t block = *list;
         if (block == 0) continue;
@@ -118,8 +120,8 @@ std::uint32_t SpanPool::take_block() {
         claim(block, BlockState::whole);
         return first_page(block);
     }
-    // At the limit: what stress modes hold back comes before a refusal.
-    if (quarantine_first_ != nullptr) {
+    // At the limit: all that was released, and what stress modes hold back, comes before a refusal.
+    if (!crumbs_.empty() || quarantine_first_ != nullptr) {
         release_quarantine();
         return take_block();
     }
@@ -128,7 +130,7 @@ std::uint32_t SpanPool::take_block() {
 
 std::uint32_t SpanPool::take_blocks(std::size_t count) {
     std::uint32_t block = find_free_blocks(count);
-    if (block == 0 && released_ != nullptr && free_blocks_ < count) {
+    if (block == 0 && released_pages_ != 0 && free_blocks_ < count) {
         work_off();
         block = find_free_blocks(count);
     }
@@ -233,25 +235,29 @@ void SpanPool::release(Region& region) {
 
 void SpanPool::push_released(Region& region) {
     released_pages_ += region.pages;
+    released_blocks_ += region.blocks.count;
     region.released_at = clock_;
+    (region.blocks.empty() ? crumbs_ : released_).push(region);
+}
+
+void SpanPool::Released::push(Region& region) {
     region.previous = nullptr;
-    region.next = released_;
-    (released_ != nullptr ? released_->previous : oldest_released_) = &region;
-    released_ = &region;
+    region.next = newest;
+    (newest != nullptr ? newest->previous : oldest) = &region;
+    newest = &region;
+}
+
+void SpanPool::Released::unlink(Region& region) {
+    (region.previous != nullptr ? region.previous->next : newest) = region.next;
+    (region.next != nullptr ? region.next->previous : oldest) = region.previous;
 }
 
 std::uint32_t SpanPool::pop_released(Region& region, SpanList& list) {
     const std::uint32_t page = pages_.pop(list);
     region.pages -= pages_.span(page).pages;
     released_pages_ -= pages_.span(page).pages;
+    if (&list == &region.blocks) released_blocks_ -= 1;
     return page;
-}
-
-void SpanPool::unlink_released(Region& region) {
-    released_pages_ -= region.pages;  // none
-    region.pages = 0;
-    (region.previous != nullptr ? region.previous->next : released_) = region.next;
-    (region.next != nullptr ? region.next->previous : oldest_released_) = region.previous;
 }
 
 void SpanPool::release_span(Region& region, std::uint32_t page) {
@@ -264,19 +270,23 @@ void SpanPool::release_span(Region& region, std::uint32_t page) {
 }
 
 bool SpanPool::dissolve_one() {
-    if (released_ == nullptr) return false;
-    Region& region = *released_;
+    Released& stack = crumbs_.empty() ? released_ : crumbs_;
+    if (stack.empty()) return false;
+    Region& region = *stack.newest;
     for (SpanList* list : {&region.runs, &region.large, &region.blocks}) {
         if (list->empty()) continue;
         const std::uint32_t page = pop_released(region, *list);
         return_pages(page, pages_.span(page).pages, region.released_at);
         break;
     }
-    if (region.spans() == 0) {
-        unlink_released(region);
-        regions_.recycle(region);  // no page names it any more, nor what was merged into it
-    }
+    if (region.spans() == 0) forget(stack, region);
     return true;
+}
+
+/// No page names it any more, nor what was merged into it.
+void SpanPool::forget(Released& stack, Region& region) {
+    stack.unlink(region);
+    regions_.recycle(region);
 }
 
 void SpanPool::consolidate() {

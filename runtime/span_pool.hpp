@@ -129,11 +129,21 @@ public:
     std::uint64_t grown_blocks() const { return grown_blocks_; }
     /// Free blocks that have memory.
     std::size_t idle_blocks() const { return free_blocks_ - std::min<std::size_t>(free_blocks_, returned_blocks_); }
-    /// What released regions hold: it is handed out before any block.
-    std::size_t released_bytes() const { return released_pages_ * kPageBytes; }
+    /// What released regions hold of them: these are handed out before any other.
+    std::size_t released_blocks() const { return released_blocks_; }
     std::size_t prefaulted_bytes() const { return prefaulted_blocks_ * kBlockBytes; }
 
 private:
+    /// A stack of regions, linked by next and previous.
+    struct Released {
+        Region* newest = nullptr;
+        Region* oldest = nullptr;
+
+        bool empty() const { return newest == nullptr; }
+        void push(Region& region);
+        void unlink(Region& region);
+    };
+
     // With the lock held, all of them.
     using Guard = std::unique_lock<SpinLock>;
     std::uint32_t take_large_pages(std::size_t pages);
@@ -149,7 +159,9 @@ private:
     void release_quarantine();
     bool dissolve_one();
     void push_released(Region& region);
-    void unlink_released(Region& region);
+    Released* idle_stack(std::uint32_t least_age);
+    bool dissolve_crumbs();
+    void forget(Released& stack, Region& region);
     std::uint32_t pop_released(Region& region, SpanList& list);
     void return_pages(std::uint32_t page, std::uint32_t pages, std::uint32_t idle_since);
     void return_run(std::uint32_t page, std::uint32_t pages, std::uint32_t idle_since);
@@ -177,8 +189,8 @@ private:
     BlockInfo* blocks_;
     Limits limits_;
     SpinLock lock_;
-    Region* released_ = nullptr;  // the stack: the newest first
-    Region* oldest_released_ = nullptr;
+    Released released_;  // those with whole blocks
+    Released crumbs_;    // and those without: of any number of them, nothing may come but runs
     Region* quarantine_first_ = nullptr;
     Region* quarantine_last_ = nullptr;
     std::size_t quarantined_pages_ = 0;
@@ -189,7 +201,8 @@ private:
     std::atomic<int> busy_{0};  // pieces that the background has taken out
     Figure<std::uint32_t> clock_;
     Figure<std::size_t> released_pages_;
-    Figure<std::size_t> free_runs_;  // pages, in paged blocks
+    Figure<std::size_t> released_blocks_;  // whole ones
+    Figure<std::size_t> free_runs_;        // pages, in paged blocks
     Figure<std::size_t> free_blocks_;
     Figure<std::size_t> returned_blocks_;  // of those, given back to the system
     Figure<std::uint32_t> frontier_{1};    // block 0 is never handed out, so that page 0 can mean none

@@ -14,12 +14,21 @@ std::uint32_t age(std::uint32_t now, std::uint32_t since) { return now - since; 
 
 }  // namespace
 
+/// The one whose oldest region is so old.
+SpanPool::Released* SpanPool::idle_stack(std::uint32_t least_age) {
+    for (Released* const stack : {&crumbs_, &released_}) {
+        if (!stack->empty() && age(clock_, stack->oldest->released_at) >= least_age) return stack;
+    }
+    return nullptr;
+}
+
 bool SpanPool::dissolve_idle(std::uint32_t least_age, std::uint32_t most_pages) {
     Region* done = nullptr;
     {
         const Guard guard(lock_);
-        if (oldest_released_ == nullptr || age(clock_, oldest_released_->released_at) < least_age) return false;
-        Region& region = *oldest_released_;
+        Released* const stack = idle_stack(least_age);
+        if (stack == nullptr) return false;
+        Region& region = *stack->oldest;
         while (most_pages > 0 && region.spans() != 0) {
             SpanList& list = !region.runs.empty() ? region.runs : !region.large.empty() ? region.large : region.blocks;
             Span& span = pages_.span(list.head);
@@ -40,7 +49,7 @@ bool SpanPool::dissolve_idle(std::uint32_t least_age, std::uint32_t most_pages) 
             most_pages -= std::min(pages, most_pages);
         }
         if (region.spans() == 0) {
-            unlink_released(region);
+            stack->unlink(region);
             ++busy_;  // relaxed would do: it is read with the lock held
             done = &region;
         }

@@ -10,18 +10,29 @@ namespace perfloc::detail {
 namespace {
 
 constexpr std::size_t kPagedBlocksTried = 16;  // then a fresh block is cut, so that taking a run is O(1)
-constexpr std::uint32_t kLeastHole = 4;        // pages, for a region that is large already
-constexpr std::size_t kHolesWorthIt = 32;      // so small a part of what is used is left alone
+constexpr std::uint32_t kCrumbsAtOnce = 32;
+constexpr std::uint32_t kLeastHole = 4;    // pages, for a region that is large already
+constexpr std::size_t kHolesWorthIt = 32;  // so small a part of what is used is left alone
 
 }  // namespace
 
 std::uint32_t SpanPool::take_run(std::uint32_t pages, bool aligned) {
     if (const std::uint32_t found = find_run(pages, aligned, kPagedBlocksTried); found != 0) return found;
+    if (dissolve_crumbs()) {
+        if (const std::uint32_t found = find_run(pages, aligned, kPagedBlocksTried); found != 0) return found;
+    }
     const std::uint32_t page = take_block();
     if (page == 0) return find_run(pages, aligned, SIZE_MAX);  // all of them, before a refusal
     page_block(block_of(page), pages);
     pages_.stamp_region(page, kPagesPerBlock, kNoRegion);
     return page;
+}
+
+/// Of what was released in runs, so much at most: holes of what lives on may never make a block. False when there is none.
+bool SpanPool::dissolve_crumbs() {
+    if (crumbs_.empty()) return false;
+    for (std::uint32_t i = 0; i < kCrumbsAtOnce && !crumbs_.empty() && free_resident_ == 0; ++i) dissolve_one();
+    return true;
 }
 
 /// Of the paged blocks, so many at most are looked at.

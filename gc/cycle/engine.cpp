@@ -149,6 +149,8 @@ void Engine::add_waiting() {
     for (Region* const region : waiting_) {
         if (heap_.regions.record(open_ancestor(heap_, *region)).looked_at == 0) continue;
         region->start_in_poll = true;
+        region->first_span = 0;  // it may be cut, or go
+        region->start = nullptr;
         owe(*region);
         inner.push_back(region);
     }

@@ -37,7 +37,7 @@ std::chrono::nanoseconds MemoryService::work(Clock::time_point now) {
 bool MemoryService::behind() const {
     if (more_.load(std::memory_order_relaxed)) return true;
     // Growth since the last look, and nothing ready for it.
-    return heap_.pool.idle_blocks() == 0 && heap_.pool.released_bytes() < kBlockBytes &&
+    return heap_.pool.idle_blocks() == 0 && heap_.pool.released_blocks() == 0 &&
            heap_.pool.grown_blocks() != grown_.load(std::memory_order_relaxed);
 }
 
@@ -73,7 +73,7 @@ void MemoryService::learn_demand(Clock::time_point now) {
 bool MemoryService::get_ahead(Clock::time_point now) {
     const std::size_t wanted = blocks_ahead(demand_.load(std::memory_order_relaxed),
                                             most_ahead(heap_.pool.used_bytes()) / detail::kBlockBytes);
-    const std::size_t idle = heap_.pool.idle_blocks() + heap_.pool.released_bytes() / kBlockBytes;
+    const std::size_t idle = heap_.pool.idle_blocks() + heap_.pool.released_blocks();
     if (idle >= wanted || now < no_ahead_before_) return false;
     const std::size_t piece = std::min(wanted - idle, kAheadPiece);
     // The next step of the accessible prefix is taken here too, before the program comes to it.

@@ -23,6 +23,24 @@ std::uint64_t hole_pages(const HeapCore& heap, const MarkBitmap& marks, std::uin
 /// time may take a page fault.
 inline Span& part_of(HeapCore& heap, std::uint32_t page, std::uint32_t at) { return heap.pages.span(page + at); }
 
+/// The part is one of the whole. Its `cycle` relaxed, as where spans are handed out: a collector beside the program asks any span that a
+/// reference leads to whether it is in its set.
+inline void describe_as(Span& part, const Span& whole) {
+    detail::store_relaxed(part.cycle, whole.cycle);
+    part.generation = whole.generation;
+    part.pins = whole.pins;
+    part.destination = whole.destination;
+    part.kind = whole.kind;
+    part.live_map = whole.live_map;
+    part.slides = whole.slides;
+    part.bumped = whole.bumped;
+    part.condemned = whole.condemned;
+    part.settled = whole.settled;
+    part.held = whole.held;
+    part.candidate = whole.candidate;
+    part.holes = false;
+}
+
 /// Cuts a span, which is in no list and in which something lives, into what lives and holes: calls live(page) and hole(page) for
 /// each new span, in order. Calls live(page) only where there is no hole. At most 64 parts, some tens of nanoseconds each.
 template <class Live, class Hole>
@@ -36,7 +54,7 @@ void cut_holes(HeapCore& heap, const MarkBitmap& marks, std::uint32_t page, Live
         const std::uint64_t others = is_hole ? ~(holes >> at) : holes >> at;
         const auto rest = static_cast<std::uint32_t>(std::countr_zero(others));
         Span& part = part_of(heap, page, at);
-        part = whole;
+        if (at != 0) describe_as(part, whole);
         part.pages = std::min(rest, whole.pages - at);
         const std::uint64_t offset = std::uint64_t{at} * detail::kPageBytes;
         part.top_bytes = std::min(whole.top_bytes - std::min(whole.top_bytes, offset),

@@ -344,3 +344,42 @@ TEST_CASE("what is cut out of a span serves what is large already, and whole blo
     CHECK(bench.pool.idle_blocks() == 2);
     CHECK_FALSE(bench.pool.worth_filling_holes());
 }
+
+TEST_CASE("to take a block, a bounded part of what was released in runs is looked at") {
+    Bench bench(256_MiB, 128_MiB);
+    PageTable& pages = bench.heap.pages;
+    Region& lives = bench.region();
+    Region& ended = bench.region();
+    constexpr std::uint32_t kBlocks = 100, kHoles = 32;
+    for (std::uint32_t i = 0; i < kBlocks; ++i) {  // every second page lives
+        const std::uint32_t page = bench.pool.take(ended, kPagesPerBlock, SpanKind::pinned);
+        pages.pop(ended.blocks);
+        bench.pool.open_block(page);
+        for (std::uint32_t at = 0; at < kPagesPerBlock; ++at) {
+            Region& region = at % 2 == 0 ? lives : ended;
+            pages.span(page + at).pages = 1;
+            pages.stamp_span(page + at, 1);
+            pages.append(region.runs, page + at);
+        }
+        ended.pages -= kHoles;
+        lives.pages += kHoles;
+    }
+    const auto returned = [&] {
+        std::size_t n = 0;
+        for (std::size_t page = 64; page < (kBlocks + 1) * kPagesPerBlock; ++page) {
+            n += pages.region_at(bench.at(static_cast<std::uint32_t>(page))) == kNoRegion;
+        }
+        return n;
+    };
+    bench.pool.release(ended);
+    REQUIRE(returned() == 0);
+    Region& next = bench.region();
+    for (std::size_t taken = 1; taken <= 3; ++taken) {
+        REQUIRE(bench.pool.take(next, kPagesPerBlock, SpanKind::movable) != 0);
+        CHECK(returned() == taken * 32);
+    }
+    CHECK(bench.pool.take_hole(next, 1, SpanKind::movable) == 0);  // they are of one page each
+    while (bench.pool.take(next, kPagesPerBlock, SpanKind::movable) != 0) {
+    }
+    CHECK(returned() == std::size_t{kBlocks} * kHoles);  // all of it before a refusal
+}

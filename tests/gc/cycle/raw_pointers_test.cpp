@@ -218,3 +218,43 @@ TEST_CASE("a wait for the collector is a poll: what was shaded before it is not 
     CHECK(inspect::core().collection.settling_shades.empty());
     bench.settle();
 }
+
+namespace {
+
+/// It never moves, so what lives beside it keeps its span.
+class Nailed {
+public:
+    explicit Nailed(Leaf* target) : ref(target) {}
+    Nailed(const Nailed&) = delete;
+    void trace(perfloc::Tracer& tracer) const { tracer(ref); }
+
+    Ref<Leaf> ref;
+};
+static_assert(!perfloc::detail::may_move<Nailed>);
+
+}  // namespace
+
+// Protocol P20. An adversary's reading found this.
+TEST_CASE("what a dead object of a detached scope named outlives that scope's end, while it is gathered") {
+    Bench bench;
+    perfloc::DetachedScope named(bench.heap, "named");
+    Nailed* const dead = named.make_raw<Nailed>(nullptr);
+    const Handle<Nailed> beside(named.make_raw<Nailed>(nullptr));
+    REQUIRE(&inspect::span(dead) == &inspect::span(beside.get()));
+    {
+        perfloc::Scope scope{"filled"};
+        bench.fill();
+        dead->ref = perfloc::make_raw<Leaf>(nullptr, 77u);
+    }
+    REQUIRE(bench.phase() == "gather");
+    const Leaf* const raw = dead->ref.get();
+    const perfloc::WeakHandle<Leaf> weak(dead->ref.get());
+    CHECK_FALSE(named.end().settled);
+    while (bench.phase() != "idle" && perfloc::testing::slice(bench.heap)) {  // no poll
+    }
+    REQUIRE_FALSE(weak.expired());
+    CHECK(raw->value == 77);
+    bench.settle();
+    bench.heap.collect_full();
+    CHECK(weak.expired());
+}
