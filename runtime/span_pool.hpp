@@ -45,7 +45,7 @@ struct BlockRun {
     bool empty() const { return count == 0; }
 };
 
-/// Where spans come from and go to. Released regions are a stack: a region of any size is released by a push, and its
+/// Where spans come from and go to. Released regions with whole blocks are a stack: a region of any size is released by a push, and its
 /// spans are handed out again, or returned to their blocks, one by one as memory is asked for. So the next scope runs in
 /// the memory that was used last. law [syscall]: handing out what was released calls nothing.
 ///

@@ -31,7 +31,7 @@ std::uint32_t SpanPool::take_run(std::uint32_t pages, bool aligned) {
 /// Of what was released in runs, so much at most: holes of what lives on may never make a block. False when there is none.
 bool SpanPool::dissolve_crumbs() {
     if (crumbs_.empty()) return false;
-    for (std::uint32_t i = 0; i < kCrumbsAtOnce && !crumbs_.empty() && free_resident_ == 0; ++i) dissolve_one();
+    for (std::uint32_t i = 0; i < kCrumbsAtOnce && !crumbs_.empty(); ++i) dissolve_one();
     return true;
 }
 

@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstddef>
 #include <numeric>
+#include <unordered_map>
 
 namespace perfloc::gc {
 
@@ -22,6 +23,7 @@ using detail::SpanList;
 
 namespace {
 
+constexpr std::size_t kRootsABreath = 64;
 constexpr std::uint32_t kMostGrains = detail::kBlockBytes / kGrainBytes;
 constexpr std::size_t kAhead =
     512;  // bytes, of objects that are walked: further than the hardware does where they are sparse
@@ -33,12 +35,12 @@ void Background::collect(const std::function<void()>& wait_for_mutator) {
     sort_roots();
     Set set{cycle_.heap, cycle_.number, all_go_together()};
     Marker marker(cycle_.heap, cycle_.marks, set, detail::Area::cycle_scratch);
-    for (std::size_t i = 0; i < roots_.size();) {
-        set.destination = roots_[i].destination;
-        for (; i < roots_.size() && roots_[i].destination == set.destination; ++i) {
-            marker.visit(roots_[i].target);
+    for (const RootGroup& group : roots_) {
+        set.destination = group.destination;
+        each_root(group, [&](const CycleRoot& root, std::size_t i) {
+            marker.visit(root.target);
             if (i % 64 == 63) drain(marker);
-        }
+        });
         drain(marker);
     }
     set.destination = 0;  // what is found only by shades goes where its region's other survivors go
@@ -55,6 +57,7 @@ void Background::collect(const std::function<void()>& wait_for_mutator) {
     if (set.simple) cycle_.set.front()->promoted_objects += marker.objects();
     sweep();
     list_slots();
+    for (RootGroup& group : roots_) group.roots.clear(cycle_.heap.chunks);
     roots_.clear();
     cycle_.phase.enter(CyclePhase::clear);
 }
@@ -63,7 +66,9 @@ void Background::prepare() {
     cycle_.candidate_blocks.clear();
     for (Region* const region : cycle_.set) {
         for_each_condemned(cycle_.heap, *region, [&](std::uint32_t page, Span& span) {
-            cycle_.marks.clear(cycle_.heap.pages.address_of(page), std::size_t{span.pages} * kPageBytes);
+            // Of a large object only the header is marked, which is on the first page.
+            const std::size_t pages = span.kind == SpanKind::large ? 1 : span.pages;
+            cycle_.marks.clear(cycle_.heap.pages.address_of(page), pages * kPageBytes);
             span.destination = cycle_.pressure() ? region->index : 0;
             span.candidate = 0;
             __atomic_store_n(&span.cycle, cycle_.number, __ATOMIC_RELEASE);
@@ -72,23 +77,52 @@ void Background::prepare() {
     }
 }
 
-/// Protocol P7. Where two lineages refer to a region, its survivors go to the root.
+/// Protocol P7: the outermost destination first. Step by step, however many roots there are.
 void Background::sort_roots() {
     roots_.clear();
-    roots_.reserve(cycle_.roots.size());
-    cycle_.roots.for_each([&](const CycleRoot& found) {
-        CycleRoot root = found;
-        if (!cycle_.pressure() && cycle_.heap.regions.at(root.region).fallback == detail::kRootRegion) {
-            root.destination = detail::kRootRegion;
-            root.depth = 0;
-        }
-        roots_.push_back(root);
-    });
-    const auto outer = [](const CycleRoot& a, const CycleRoot& b) {
-        return a.depth != b.depth ? a.depth < b.depth : a.destination < b.destination;
+    std::unordered_map<std::uint32_t, std::size_t> known;  // by destination
+    std::size_t last = 0;                                  // neighbours often go together
+    const auto group_of = [&](const CycleRoot& root) {
+        const CycleRoot key = where_to(root);
+        if (!roots_.empty() && roots_[last].destination == key.destination) return last;
+        const auto [at, is_new] = known.try_emplace(key.destination, roots_.size());
+        if (is_new) roots_.push_back({key.destination, key.depth, {}});
+        return last = at->second;
     };
-    if (!cycle_.pressure() && !std::is_sorted(roots_.begin(), roots_.end(), outer)) {
-        std::sort(roots_.begin(), roots_.end(), outer);
+    RootGroup all{0, 0, {}};
+    all.roots.splice(cycle_.roots);
+    each_root(all, [&](const CycleRoot& root, std::size_t) { group_of(root); });
+    if (roots_.size() == 1) {
+        roots_.front().roots.splice(all.roots);
+        return;
+    }
+    for (std::size_t i = 1; !all.roots.empty(); ++i) {  // in place: what is taken out makes room
+        const CycleRoot root = all.roots.pop(cycle_.heap.chunks);
+        roots_[group_of(root)].roots.push(cycle_.heap.chunks, root);
+        if (i % kRootsABreath == 0) breathe_();
+    }
+    std::ranges::sort(roots_, [](const RootGroup& a, const RootGroup& b) {
+        return a.depth != b.depth ? a.depth < b.depth : a.destination < b.destination;
+    });
+}
+
+/// Where two lineages refer to a region, its survivors go to the root; where they stay, it does not matter.
+CycleRoot Background::where_to(CycleRoot root) const {
+    const bool to_root = cycle_.pressure() || cycle_.heap.regions.at(root.region).fallback == detail::kRootRegion;
+    if (to_root) {
+        root.destination = detail::kRootRegion;
+        root.depth = 0;
+    }
+    return root;
+}
+
+/// Calls f(root, number).
+template <class F>
+void Background::each_root(const RootGroup& group, F&& f) {
+    detail::ChunkList<CycleRoot>::Cursor cursor;
+    for (std::size_t i = 0; const CycleRoot* const root = cursor.next(group.roots); ++i) {
+        f(*root, i);
+        if (i % kRootsABreath == kRootsABreath - 1) breathe_();
     }
 }
 
@@ -96,8 +130,8 @@ void Background::sort_roots() {
 bool Background::all_go_together() const {
     if (cycle_.pressure()) return true;
     const std::uint32_t fallback = cycle_.set.front()->fallback;
-    return cycle_.set.size() == 1 && std::all_of(roots_.begin(), roots_.end(), [&](const CycleRoot& root) {
-               return root.destination == fallback || root.destination == 0;
+    return cycle_.set.size() == 1 && std::ranges::all_of(roots_, [&](const RootGroup& group) {
+               return group.destination == fallback || group.destination == 0;
            });
 }
 
@@ -224,10 +258,10 @@ void Background::list_slots() {
     const bool outward = !cycle_.pressure() && !uniform_;
     if (cycle_.candidates.empty() && !outward) return;
     SlotLister lister(cycle_);
-    for (const CycleRoot& root : roots_) {
-        if (root.slot == nullptr) continue;
-        lister.add(root.target, {root.slot, root.generation});
-        breathe_();
+    for (const RootGroup& group : roots_) {
+        each_root(group, [&](const CycleRoot& root, std::size_t) {
+            if (root.slot != nullptr) lister.add(root.target, {root.slot, root.generation});
+        });
     }
     for (Region* const region : cycle_.set) {
         for_each_condemned(cycle_.heap, *region, [&](std::uint32_t page, const Span& span) {

@@ -20,8 +20,18 @@ public:
     void collect(const std::function<void()>& wait_for_mutator);
 
 private:
+    /// Roots whose objects go to the same region.
+    struct RootGroup {
+        std::uint32_t destination;
+        std::uint32_t depth;
+        detail::ChunkList<CycleRoot> roots;
+    };
+
     void prepare();
+    template <class F>
+    void each_root(const RootGroup& group, F&& f);
     void sort_roots();
+    CycleRoot where_to(CycleRoot root) const;
     bool all_go_together() const;
     void count_live();
     template <class Marker>
@@ -56,7 +66,7 @@ private:
 
     Cycle& cycle_;
     std::function<void()> breathe_;
-    std::vector<CycleRoot> roots_;  // the outermost destination first
+    std::vector<RootGroup> roots_;  // the outermost destination first
     double evacuate_below_ = 0;     // how full a span may be that is evacuated
     bool uniform_ = true;           // all survivors go to where their region's handles' objects go
 };

@@ -4,6 +4,7 @@
 #include "runtime/span.hpp"
 #include "runtime/type_table.hpp"
 
+#include <algorithm>
 #include <bit>
 
 namespace perfloc::gc {
@@ -50,7 +51,11 @@ template <class F>
 PERFLOC_INLINE void for_each_marked(const MarkBitmap& marks, const PageTable& pages, std::uint32_t page,
                                     const Span& span, F&& f) {
     char* const start = pages.address_of(page);
-    for_each_marked(marks, start, start + span.top_bytes, f);
+    // A large object begins on the first page, and nothing is told of the marks of others.
+    const std::uint64_t top = span.kind == detail::SpanKind::large
+                                  ? std::min<std::uint64_t>(span.top_bytes, detail::kPageBytes)
+                                  : span.top_bytes;
+    for_each_marked(marks, start, start + top, f);
 }
 
 /// Calls f(object, header, bytes) for whatever was allocated in a span: objects, alive or dead, and fillers (objects under

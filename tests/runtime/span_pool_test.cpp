@@ -383,3 +383,15 @@ TEST_CASE("to take a block, a bounded part of what was released in runs is looke
     }
     CHECK(returned() == std::size_t{kBlocks} * kHoles);  // all of it before a refusal
 }
+
+TEST_CASE("small spans that were released are used again before a block that is free") {
+    Bench bench;
+    bench.pool.prefault(8 * kBlockBytes);
+    REQUIRE(bench.pool.idle_blocks() == 8);
+    for (int i = 0; i < 5000; ++i) {
+        Region& region = bench.region();
+        REQUIRE(bench.pool.take(region, 1, SpanKind::movable) != 0);
+        bench.pool.release(region);
+    }
+    CHECK(bench.pool.idle_blocks() == 7);
+}

@@ -1,8 +1,12 @@
+#include "gc/mark/mark_bitmap.hpp"
+
 #include "tests/gc/inspect.hpp"
 #include "tests/support/catch.hpp"
 
 #include <perfloc/perfloc.hpp>
 #include <perfloc/testing.hpp>
+
+#include <sys/mman.h>
 
 #include <chrono>
 #include <memory>
@@ -364,4 +368,24 @@ TEST_CASE("a scope that was collected while it was open still knows what is in i
     CHECK(report.promoted_bytes >= 500 * sizeof(Link));
     CHECK(report.allocated_bytes == report.promoted_bytes + report.released_bytes);
     CHECK(heap.verify().ok());
+}
+
+// law [slice]
+TEST_CASE("to look at a large object takes no longer than at a page") {
+    perfloc::Heap heap({.reserve = 1 << 30, .limit = 256 << 20, .collector_thread = false});
+    perfloc::Mutator me(heap);
+    perfloc::Scope outer{"outer"};
+    const Handle<perfloc::Array<std::uint64_t>> words = perfloc::make_array<std::uint64_t>(std::size_t{8} << 20);
+    perfloc::make_array<std::uint64_t>(std::size_t{8} << 20);  // dead
+    outer.trim();
+    settle(me);
+    CHECK(inspect::core().collection.counts.pressure_cycles == 1);
+    CHECK(heap.stats().used_bytes() < std::size_t{100} << 20);
+    CHECK(heap.verify().ok());
+    // The marks of its middle were never touched.
+    const perfloc::gc::MarkBitmap marks(inspect::core().memory);
+    const auto at = reinterpret_cast<std::uintptr_t>(marks.word_for(&(*words)[std::size_t{4} << 20]));
+    unsigned char resident = 0xff;
+    REQUIRE(::mincore(reinterpret_cast<void*>(at / 4096 * 4096), 1, &resident) == 0);
+    CHECK((resident & 1) == 0);
 }
