@@ -173,8 +173,8 @@ private:
 
     bool no_pause() const { return heap_.mutator != nullptr && heap_.mutator->no_pause != 0; }
 
-    /// Protocol P20: a slot of its dead has yet to be walked, and what it refers to be named by a raw pointer. (Of what other than detached
-    /// scopes refer to, they enclose the collection's scopes, and wait for them.)
+    /// Protocol P20: a slot of its dead may have to be walked yet, and what it refers to be named by a raw pointer. (One that was got
+    /// by an object of a scope that is not detached is good until that scope ends: law [raw].)
     bool is_source(const Region& ended) const {
         return ended.detached && (ended.attention & detail::kSource) != 0 && heap_.collection.gathers();
     }
