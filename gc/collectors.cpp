@@ -10,6 +10,7 @@
 #include "gc/verify/verifier.hpp"
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
+#include "runtime/condemned.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -35,7 +36,7 @@ public:
     }
 
     ScopeReport end_scope(Region& ended, Region& enclosing) noexcept override {
-        const bool waits = is_source(ended);
+        const bool waits = detail::is_source(heap_, ended);
         if (waits || !at_once(ended)) {
             ScopeReport report;
             if (!waits && !heap_.stress.condemn && scopes_.run_if_few(ended, enclosing, report)) return took(report);
@@ -172,12 +173,6 @@ private:
     }
 
     bool no_pause() const { return heap_.mutator != nullptr && heap_.mutator->no_pause != 0; }
-
-    /// Protocol P20: a slot of its dead may have to be walked yet, and what it refers to be named by a raw pointer. (One that was got
-    /// by an object of a scope that is not detached is good until that scope ends: law [raw].)
-    bool is_source(const Region& ended) const {
-        return ended.detached && (ended.attention & detail::kSource) != 0 && heap_.collection.gathers();
-    }
 
     /// The end of a scope is dealt with in the caller where that fits the budget at its worst.
     bool at_once(const Region& ended) const {

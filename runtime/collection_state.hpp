@@ -25,7 +25,7 @@ struct CollectionCounts {
     std::uint64_t few_survived = 0;       ///< that ended, and of which so little survived that no collection was needed
     std::uint64_t spans_adopted = 0;
     std::uint64_t spans_evacuated = 0;
-    std::uint64_t hole_pages = 0;  ///< cut out of what was adopted, since nothing lived in them
+    std::uint64_t hole_pages = 0;  ///< cut out of spans that stayed, by collections of any kind
 };
 
 struct CollectionState {

@@ -23,6 +23,13 @@ inline bool is_waiting(HeapCore& heap, const void* address) {
     return heap.regions.state(region) == RegionState::condemned && !in_set(heap, address);
 }
 
+/// Protocol P20: the running collection may have to walk a slot of the region's dead yet, and what that refers to may be named by a raw
+/// pointer when the region has ended. (One that was got by an object of a scope that is not detached is good until that scope
+/// ends: law [raw].)
+inline bool is_source(const HeapCore& heap, const Region& ended) {
+    return ended.detached && (ended.attention & kSource) != 0 && heap.collection.gathers();
+}
+
 /// Keeps an object of a condemned region alive; ignores others.
 void shade(HeapCore& heap, void* object);
 

@@ -2,6 +2,7 @@
 
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
+#include "runtime/condemned.hpp"
 #include "runtime/poison.hpp"
 #include "runtime/schedule_point.hpp"
 
@@ -100,7 +101,7 @@ void release_region(HeapCore& heap, Region& region) {
     remember_shape(heap, region);
     // Protocol P20: a detached scope's slots are walked even if it ends before. (What was loaded from a lexical scope's is
     // good no longer than that scope.)
-    if (region.detached && (region.attention & kSource) != 0 && heap.collection.gathers()) {
+    if (is_source(heap, region)) {
         heap.regions.close(region, RegionState::parked);
         region.enclosing = heap.root;
         region.parked_at = ++heap.collection.parked;

@@ -130,7 +130,7 @@ std::uint32_t SpanPool::take_block() {
 
 std::uint32_t SpanPool::take_blocks(std::size_t count) {
     std::uint32_t block = find_free_blocks(count);
-    if (block == 0 && released_pages_ != 0 && free_blocks_ < count) {
+    if (block == 0 && !(released_.empty() && crumbs_.empty()) && free_blocks_ < count) {
         work_off();
         block = find_free_blocks(count);
     }
@@ -234,7 +234,6 @@ void SpanPool::release(Region& region) {
 }
 
 void SpanPool::push_released(Region& region) {
-    released_pages_ += region.pages;
     released_blocks_ += region.blocks.count;
     region.released_at = clock_;
     (region.blocks.empty() ? crumbs_ : released_).push(region);
@@ -255,7 +254,6 @@ void SpanPool::Released::unlink(Region& region) {
 std::uint32_t SpanPool::pop_released(Region& region, SpanList& list) {
     const std::uint32_t page = pages_.pop(list);
     region.pages -= pages_.span(page).pages;
-    released_pages_ -= pages_.span(page).pages;
     if (&list == &region.blocks) released_blocks_ -= 1;
     return page;
 }

@@ -45,7 +45,7 @@ struct BlockRun {
     bool empty() const { return count == 0; }
 };
 
-/// Where spans come from and go to. Released regions with whole blocks are a stack: a region of any size is released by a push, and its
+/// Where spans come from and go to. Released regions are stacks, those with whole blocks first: a region of any size is released by a push, and its
 /// spans are handed out again, or returned to their blocks, one by one as memory is asked for. So the next scope runs in
 /// the memory that was used last. law [syscall]: handing out what was released calls nothing.
 ///
@@ -200,7 +200,6 @@ private:
     std::uint32_t scan_ = 0;    // where begin_return() goes on, downwards; 0: at the top
     std::atomic<int> busy_{0};  // pieces that the background has taken out
     Figure<std::uint32_t> clock_;
-    Figure<std::size_t> released_pages_;
     Figure<std::size_t> released_blocks_;  // whole ones
     Figure<std::size_t> free_runs_;        // pages, in paged blocks
     Figure<std::size_t> free_blocks_;

@@ -42,7 +42,6 @@ bool SpanPool::dissolve_idle(std::uint32_t least_age, std::uint32_t most_pages) 
                 pop_released(region, list);
             } else {
                 region.pages -= pages;
-                released_pages_ -= pages;
                 span.pages = rest;
             }
             return_pages(page, pages, region.released_at);

@@ -245,10 +245,8 @@ void Compactor::free_holes(Region& region) {
             if (!span.condemned || span.bumped || span.live_bytes == 0) {
                 keep(page);
             } else {
-                cut_holes(heap_, marks_, page, keep, [&](std::uint32_t hole) {
-                    heap_.collection.counts.hole_pages += heap_.pages.span(hole).pages;
-                    heap_.pool.release_span(region, hole);
-                });
+                cut_holes(heap_, marks_, page, keep,
+                          [&](std::uint32_t hole) { heap_.pool.release_span(region, hole); });
             }
         }
     }

@@ -50,8 +50,8 @@ void Engine::condemn(Region& ended, Region& enclosing) {
     // Raw pointers that were obtained outside of it, law [raw]: to what it was given from another lineage, or out of its
     // slots to what waits, or to what the collection may send into it yet (the slots of a detached scope do not end with a
     // scope of its pointers).
-    const bool source = ended.detached && (ended.attention & detail::kSource) != 0 && heap_.collection.gathers();
-    ended.start_in_poll = source || looked_at != 0 || ended.received_poll == heap_.collection.polls || ended.receives;
+    ended.start_in_poll = detail::is_source(heap_, ended) || looked_at != 0 ||
+                          ended.received_poll == heap_.collection.polls || ended.receives;
     heap_.regions.close(ended, RegionState::condemned);
     record.looked_at = looked_at;
     ended.enclosing = &enclosing;

@@ -181,7 +181,6 @@ void Settler::adopt_without_holes(Region& region, std::uint32_t page) {
             Span& span = heap.pages.span(hole);
             span.candidate = 0;
             heap.pages.append(region.freed.of(span), hole);
-            heap.collection.counts.hole_pages += span.pages;
         });
 }
 

@@ -60,6 +60,7 @@ void cut_holes(HeapCore& heap, const MarkBitmap& marks, std::uint32_t page, Live
         part.top_bytes = std::min(whole.top_bytes - std::min(whole.top_bytes, offset),
                                   std::uint64_t{part.pages} * detail::kPageBytes);
         part.live_bytes = is_hole ? 0 : marked_bytes(heap, marks, page + at, part);
+        if (is_hole) heap.collection.counts.hole_pages += part.pages;
         if (at != 0) heap.pages.stamp_span(page + at, part.pages);
         const std::uint32_t first = page + at;
         at += part.pages;

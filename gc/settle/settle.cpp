@@ -78,10 +78,7 @@ void Settlement::adopt(SpanList& list) {
         }
         cut_holes(
             heap_, marks_, page, [&](std::uint32_t part) { adopt(part); },
-            [&](std::uint32_t hole) {
-                heap_.pages.append(holes_.of(heap_.pages.span(hole)), hole);
-                heap_.collection.counts.hole_pages += heap_.pages.span(hole).pages;
-            });
+            [&](std::uint32_t hole) { heap_.pages.append(holes_.of(heap_.pages.span(hole)), hole); });
     }
     list = rest;
 }

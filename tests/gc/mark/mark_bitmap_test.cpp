@@ -122,3 +122,29 @@ TEST_CASE("marked objects of a span are visited in the order of their addresses,
     gc::for_each_live(bench.marks, bench.heap.pages, page, span, [&](void*, Header, std::size_t) { ++all; });
     CHECK(all > alive);
 }
+
+// Their marks are cleared on the first page only: what was marked behind it was there before.
+TEST_CASE("marks behind the first page of a large object are not believed") {
+    Bench bench;
+    Region& region = *bench.heap.regions.create(RegionTable::kOwnLineage + 1, bench.heap.root);
+    const std::size_t bytes = 40 * kPageBytes;
+    const std::uint32_t page = bench.heap.pool.take_large(region, bytes);
+    Span& span = bench.heap.pages.span(page);
+    char* const start = bench.heap.pages.address_of(page);
+    *reinterpret_cast<Header*>(start) = make_header(kFillerType, bytes / kWordBytes);
+    span.top_bytes = bytes;
+    bench.marks.mark(start + 2 * kPageBytes, 128);
+    std::size_t visited = 0;
+    const auto visit = [&](void* object, Header, std::size_t size) {
+        CHECK(object == start + kHeaderBytes);
+        CHECK(size == bytes);
+        ++visited;
+    };
+    gc::for_each_marked(bench.marks, bench.heap.pages, page, span, visit);
+    CHECK(visited == 0);
+    CHECK_FALSE(gc::marked_word(bench.marks, bench.heap.pages, start + 2 * kPageBytes));
+    bench.marks.mark(start, bytes);
+    gc::for_each_marked(bench.marks, bench.heap.pages, page, span, visit);
+    CHECK(visited == 1);
+    CHECK(gc::marked_word(bench.marks, bench.heap.pages, start + 2 * kPageBytes));
+}
