@@ -40,6 +40,7 @@ std::array<AreaShape, kAreas> area_shapes() {
     set(Area::scratch, kBlockBytes / 32, 1 << 18);
     set(Area::live, kWordsPerBlock / 8, 0);
     set(Area::cycle_scratch, kBlockBytes / 32, 1 << 18);
+    set(Area::set_pages, kPagesPerBlock / 8, 0);
     return shapes;
 }
 

@@ -32,9 +32,10 @@ enum class Area : std::uint8_t {
     chunks,
     scratch,
     live,
-    cycle_scratch
+    cycle_scratch,
+    set_pages
 };
-inline constexpr std::size_t kAreas = 13;
+inline constexpr std::size_t kAreas = 14;
 
 struct AreaShape {
     std::size_t per_block;

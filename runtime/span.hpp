@@ -30,7 +30,8 @@ struct Span {
     bool bumped;     ///< some cursor is in it
     bool condemned;  ///< a collection that stops the program looks at it: what is not marked in it is dying
     bool holes;      ///< during a collection: it has pages that nothing lives in
-    std::uint8_t unused[2];
+    bool stayed;     ///< it has been there when open scopes were collected
+    std::uint8_t unused[1];
     std::uint32_t cycle;      ///< the last collection beside the program that marked in it
     std::uint32_t settled;    ///< the last one that is done with it
     std::uint32_t held;       ///< the last one during which a handle into it was seen: it is not evacuated

@@ -77,7 +77,7 @@ void SpanPool::hand_out(Region& region, std::uint32_t page, std::uint32_t pages,
     store_relaxed(span.cycle, 0u);
     span.top_bytes = span.live_bytes = 0;
     span.pins = span.destination = span.settled = span.held = span.candidate = 0;
-    span.live_map = span.slides = span.bumped = span.condemned = span.holes = false;
+    span.live_map = span.slides = span.bumped = span.condemned = span.holes = span.stayed = false;
     span.generation = new_generation();  // law [stale]: it changes here, where the span is handed out
     span.pages = pages;
     span.kind = kind;

@@ -2,7 +2,7 @@
 
 #include "gc/mark/marked_objects.hpp"
 #include "gc/mark/marker.hpp"
-#include "gc/policy/scope_end_policy.hpp"
+#include "gc/policy/evacuation_policy.hpp"
 #include "gc/settle/holes.hpp"
 #include "gc/sweep/live_map.hpp"
 #include "gc/sweep/sweep.hpp"
@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <numeric>
@@ -33,7 +34,7 @@ constexpr std::size_t kAhead =
 void Background::collect(const std::function<void()>& wait_for_mutator) {
     prepare();
     sort_roots();
-    Set set{cycle_.heap, cycle_.number, all_go_together()};
+    Set set{cycle_.heap, cycle_.pages, all_go_together()};
     Marker marker(cycle_.heap, cycle_.marks, set, detail::Area::cycle_scratch);
     for (const RootGroup& group : roots_) {
         set.destination = group.destination;
@@ -64,11 +65,13 @@ void Background::collect(const std::function<void()>& wait_for_mutator) {
 
 void Background::prepare() {
     cycle_.candidate_blocks.clear();
+    cycle_.pages.clear(breathe_);
     for (Region* const region : cycle_.set) {
         for_each_condemned(cycle_.heap, *region, [&](std::uint32_t page, Span& span) {
             // Of a large object only the header is marked, which is on the first page.
             const std::size_t pages = span.kind == SpanKind::large ? 1 : span.pages;
             cycle_.marks.clear(cycle_.heap.pages.address_of(page), pages * kPageBytes);
+            cycle_.pages.add(page, span.pages);
             span.destination = cycle_.pressure() ? region->index : 0;
             span.candidate = 0;
             __atomic_store_n(&span.cycle, cycle_.number, __ATOMIC_RELEASE);
@@ -179,32 +182,40 @@ void Background::count_live() {
 }
 
 void Background::choose_fullness() {
-    SpansByFullness spans{};
-    std::array<std::size_t, SpansByFullness{}.size()> pieces{};
+    SpansByFullness all_spans{}, stayed{};
+    std::array<std::size_t, SpansByFullness{}.size()> all_pieces{}, stayed_pieces{};
     std::uint64_t all = 0;
     for (Region* const region : cycle_.set) {
-        for_each_condemned(cycle_.heap, *region, [&](std::uint32_t, const Span& span) {
+        for_each_condemned(cycle_.heap, *region, [&](std::uint32_t page, const Span& span) {
             all += span.live_bytes;
             const MarkedSpan marked = marked_span(span);
             if (marked.movable && marked.live_bytes != 0) {
                 const std::size_t fullness = fullness_of(marked.live_bytes, marked.span_bytes);
-                spans[fullness].live_bytes += marked.live_bytes;
-                spans[fullness].free_bytes += marked.span_bytes - marked.live_bytes;
-                pieces[fullness] += cycle_.pieces_of(span);
+                const auto holes = std::popcount(hole_pages(cycle_.heap, cycle_.marks, page, span)) * kPageBytes;
+                const std::uint64_t free_bytes = marked.span_bytes - marked.live_bytes - holes;
+                for (const bool only_stayed : {false, true}) {
+                    if (only_stayed && !span.stayed) continue;
+                    Fullness& some = (only_stayed ? stayed : all_spans)[fullness];
+                    some.live_bytes += marked.live_bytes;
+                    some.free_bytes += free_bytes;
+                    (only_stayed ? stayed_pieces : all_pieces)[fullness] += cycle_.pieces_of(span);
+                }
             }
             breathe_();
         });
     }
-    evacuate_below_ = evacuate_below(spans, all, cycle_.pressure());
+    fresh_too_ = !cycle_.pressure() || cycle_.compact || cycle_.heap.stress.move || fresh_too(all_spans, all);
+    const auto& pieces = fresh_too_ ? all_pieces : stayed_pieces;
+    evacuate_below_ = evacuate_below(fresh_too_ ? all_spans : stayed, all, cycle_.pressure());
     // At once: a list that grows is copied.
     const double to = cycle_.heap.stress.move ? 1.0 : evacuate_below_;
     const auto fullnesses = static_cast<std::size_t>(std::ceil(to * static_cast<double>(pieces.size())));
-    std::size_t all_pieces =
+    std::size_t most_pieces =
         std::accumulate(pieces.begin(), pieces.begin() + static_cast<std::ptrdiff_t>(fullnesses), std::size_t{0});
     // Each has a list: where these would take much of the memory that is reserved for lists, there are fewer and larger ones.
     const std::size_t most = cycle_.heap.memory.area_bytes(detail::Area::chunks) / 4 / SlotChunks::kBytes;
-    for (; all_pieces > most && cycle_.piece_grains < kMostGrains; all_pieces /= 2) cycle_.piece_grains *= 2;
-    cycle_.candidates.reserve(all_pieces);
+    for (; most_pieces > most && cycle_.piece_grains < kMostGrains; most_pieces /= 2) cycle_.piece_grains *= 2;
+    cycle_.candidates.reserve(most_pieces);
 }
 
 MarkedSpan Background::marked_span(const Span& span) const {
@@ -247,7 +258,7 @@ bool Background::is_sparse(const Region& region, Span& span) {
     // Then nothing that survives goes past a scope that it may refer to.
     uniform_ = uniform_ && span.destination == region.fallback && region.fallback == cycle_.set.front()->fallback &&
                region.root_lineage != kSeveralLineages;
-    return evacuate(marked_span(span), evacuate_below_, cycle_.heap.stress.move);
+    return (fresh_too_ || span.stayed) && evacuate(marked_span(span), evacuate_below_, cycle_.heap.stress.move);
 }
 
 // --- slots -----------------------------------------------------------------------------------------------------------
@@ -277,7 +288,7 @@ void Background::list_slots() {
     }
 }
 
-bool Background::is_marked_span(const void* address) const { return Set{cycle_.heap, cycle_.number}.contains(address); }
+bool Background::is_marked_span(const void* address) const { return Set{cycle_.heap, cycle_.pages}.contains(address); }
 
 void Background::list_span(SlotLister& lister, std::uint32_t page, const Span& span, bool outward) {
     HeapCore& heap = cycle_.heap;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "gc/cycle/cycle.hpp"
-#include "gc/policy/scope_end_policy.hpp"
+#include "gc/policy/evacuation_policy.hpp"
 
 #include <functional>
 #include <vector>
@@ -50,12 +50,10 @@ private:
 
     struct Set {
         HeapCore& heap;
-        std::uint32_t cycle;
+        const PageSet& pages;
         bool simple = false;  // nothing need be known of an object but that it is marked
         std::uint32_t destination = 0;
-        bool contains(const void* target) const {
-            return detail::load_relaxed(heap.pages.span_at(target).cycle) == cycle;
-        }
+        bool contains(const void* target) const { return pages.contains(heap.pages.page_of(target)); }
         void marked(const void* object, std::size_t) {
             if (simple) return;
             detail::Span& span = heap.pages.span_at(object);
@@ -68,6 +66,7 @@ private:
     std::function<void()> breathe_;
     std::vector<RootGroup> roots_;  // the outermost destination first
     double evacuate_below_ = 0;     // how full a span may be that is evacuated
+    bool fresh_too_ = false;        // also one that was not there when open scopes were collected last
     bool uniform_ = true;           // all survivors go to where their region's handles' objects go
 };
 

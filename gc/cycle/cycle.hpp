@@ -1,12 +1,12 @@
 #pragma once
 
 #include "gc/cycle/cycle_phase.hpp"
+#include "gc/cycle/page_sets.hpp"
 #include "gc/cycle/slot_chunks.hpp"
 #include "gc/mark/mark_bitmap.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/heap_core.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -52,21 +52,6 @@ struct CycleTotals {
     std::uint64_t slices = 0;
 };
 
-/// Some of the heap's blocks, a bit for each: small enough to stay in the cache, where the table of spans does not.
-class BlockSet {
-public:
-    explicit BlockSet(std::size_t blocks) : bits_((blocks + 63) / 64) {}
-    void clear() { std::ranges::fill(bits_, 0); }
-    void add(std::uint32_t page) { bits_[page / kPagesPerWord] |= bit(page); }
-    bool contains(std::uint32_t page) const { return (bits_[page / kPagesPerWord] & bit(page)) != 0; }
-
-private:
-    static constexpr std::uint32_t kPagesPerWord = 64 * detail::kPagesPerBlock;
-    static std::uint64_t bit(std::uint32_t page) { return std::uint64_t{1} << (page / detail::kPagesPerBlock % 64); }
-
-    std::vector<std::uint64_t> bits_;
-};
-
 /// All state of the collection that runs beside the program. Whose turn it is to touch it, the phase says.
 struct Cycle {
     explicit Cycle(HeapCore& core) : heap(core), marks(core.memory), phase(core.events) {}
@@ -76,6 +61,8 @@ struct Cycle {
 
     HeapCore& heap;
     MarkBitmap marks;
+    bool compact = false;        ///< memory is asked for: whatever is sparse is evacuated
+    PageSet pages{heap.memory};  ///< of the set: where marking goes
     CyclePhaseOwner phase;
     std::uint32_t number = 0;
     std::uint64_t parked_before = 0;  ///< how many scopes had been parked when it began

@@ -204,6 +204,7 @@ void Settler::adopt(Region& region, std::uint32_t page) {
     heap.pages.append(destination.of(span), page);
     destination.attention |= detail::kMoreSpans;
     span.settled = cycle_.number;
+    span.stayed = cycle_.pressure();
     span.destination = 0;
     span.candidate = 0;
     region.promoted_bytes += span.live_bytes;

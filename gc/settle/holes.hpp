@@ -38,6 +38,7 @@ inline void describe_as(Span& part, const Span& whole) {
     part.settled = whole.settled;
     part.held = whole.held;
     part.candidate = whole.candidate;
+    part.stayed = whole.stayed;
     part.holes = false;
 }
 

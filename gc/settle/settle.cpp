@@ -1,7 +1,7 @@
 #include "gc/settle/settle.hpp"
 
 #include "gc/forward.hpp"
-#include "gc/policy/scope_end_policy.hpp"
+#include "gc/policy/evacuation_policy.hpp"
 #include "gc/settle/holes.hpp"
 #include "gc/sweep/live_map.hpp"
 #include "runtime/bump.hpp"

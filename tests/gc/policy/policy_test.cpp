@@ -1,5 +1,6 @@
 #include "support/catch.hpp"
 
+#include "gc/policy/evacuation_policy.hpp"
 #include "gc/policy/full_policy.hpp"
 #include "gc/policy/scope_end_policy.hpp"
 
@@ -73,6 +74,9 @@ TEST_CASE("the emptiest spans are evacuated, until much would be moved") {
     // However little lives in them, they may be large.
     spans[0] = {64, 100'000};
     CHECK(evacuate_below(spans, 643'064, true) == kEvacuateInOpenScopesBelow);
+    // Of what has not stayed yet: only where more is free than lives.
+    CHECK_FALSE(fresh_too({Fullness{10, 300}, Fullness{20, 300}}, 600));
+    CHECK(fresh_too({Fullness{10, 300}, Fullness{20, 301}}, 600));
     CHECK(fullness_of(0, 4096) == 0);
     CHECK(fullness_of(4095, 4096) == 19);
     CHECK(fullness_of(4096, 4096) == 19);
