@@ -51,12 +51,13 @@ struct Region : RegionHot, SpanLists {
 
     ChunkList<void*> cleanups;  ///< objects with destructors, oldest first
 
-    Region* next = nullptr;          ///< in the pool's stack, or in the list of free indices
-    Region* previous = nullptr;      ///< in the pool's stack: released after this one
-    std::uint32_t released_at = 0;   ///< the pool's clock then
-    Region* entered_from = nullptr;  ///< of a detached region that is entered: the region that was current before
-    Region* absorbed = nullptr;      ///< regions merged into this one whose indices its pages still name, by `next`
-    Region* next_listed = nullptr;   ///< open detached regions form a list, and ended ones that are not settled yet
+    Region* next = nullptr;             ///< in the pool's stack, or in the list of free indices
+    Region* previous = nullptr;         ///< in the pool's stack: released after this one
+    std::uint32_t released_at = 0;      ///< the pool's clock then
+    Region* entered_from = nullptr;     ///< of a detached region that is entered: the region that was current before
+    Region* absorbed = nullptr;         ///< regions merged into this one whose indices its pages still name, by `next`
+    Region* absorbed_before = nullptr;  ///< those that had been when the running collection of open regions began
+    Region* next_listed = nullptr;      ///< open detached regions form a list, and ended ones that are not settled yet
     Region* previous_listed = nullptr;
     Region* nominal_of = nullptr;     ///< of a scope that is not listened to: the region that its objects really go to
     std::uint64_t nominal_bytes = 0;  ///< ... and the bytes that were allocated in its name

@@ -230,17 +230,18 @@ void merge_region(HeapCore& heap, Region& region, Region& into) {
     }
     if (into.first_span == 0) into.first_span = region.first_span, into.start = region.start;
 
-    const bool stamp = region.spans() <= kStampAtOnce && region.absorbed == nullptr;
-    if (stamp) {
+    // In the stress mode none, so that small programs too have regions that stand for others.
+    const std::uint32_t most = heap.stress.condemn ? 0 : kStampAtOnce;
+    bool all_stamped = region.spans() <= most && region.absorbed == nullptr;
+    if (all_stamped) {
         heap.pages.for_each(region, [&](std::uint32_t page, const Span& span) {
-            if (span.kind == SpanKind::large && span.pages > kStampAtOnce * kPagesPerBlock) return;
-            heap.pages.stamp_region(page, span.pages, into.index);
+            if (span.pages > kStampAtOnce * kPagesPerBlock) {
+                all_stamped = false;
+            } else {
+                heap.pages.stamp_region(page, span.pages, into.index);
+            }
         });
     }
-    bool all_stamped = stamp;
-    heap.pages.for_each(region.large, [&](std::uint32_t, const Span& span) {
-        if (span.pages > kStampAtOnce * kPagesPerBlock) all_stamped = false;
-    });
     if (region.spans() != 0) into.attention |= kMoreSpans;
     heap.pages.splice(into, region);
     into.pages += region.pages;

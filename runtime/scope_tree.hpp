@@ -30,7 +30,8 @@ bool release_spares(HeapCore& heap);
 /// The spare regions below `region` go.
 void drop_spares(HeapCore& heap, Region& region);
 
-/// All pages of the region name it itself, and no region that was merged into it. O(pages).
+/// All pages of the region name it itself, and no region that was merged into it. O(pages). (A collection beside the program does
+/// this as it goes: Settler, Follow.)
 void stamp_absorbed(HeapCore& heap, Region& region);
 
 /// A region for a scope that begins inside `parent`.

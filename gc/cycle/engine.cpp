@@ -210,6 +210,7 @@ void Engine::freeze(Region& region) {
     heap_.regions.record(region).looked_at = 1;
     detail::retire_cursors(heap_, region);  // a region that waited may have received copies
     heap_.pages.splice(region.condemned, region);
+    if (cycle_.pressure()) region.absorbed_before = std::exchange(region.absorbed, nullptr);
     region.frozen = region.incoming.take();
     for (detail::RememberedSet* const set : {&region.incoming, &region.own_slots}) {
         set->expect(std::min<std::uint64_t>(region_bytes / kBytesPerRecord, kMostRepetitions));

@@ -40,7 +40,7 @@ bool Follow::step(Deadline& deadline) {
         part_ = std::max(part_, 2);
         if (part_ == 2 && !move_cleanups(region, deadline)) return false;
         part_ = 3;
-        if (cycle_.pressure() && !free_open(region, deadline)) return false;
+        if (cycle_.pressure() && !(free_open(region, deadline) && forget_merged(region, deadline))) return false;
     }
     for (; done_ < cycle_.set.size(); ++done_) {
         if (deadline.passed()) return false;
@@ -177,6 +177,16 @@ bool Follow::free_open(Region& region, Deadline& deadline) {
         }
     }
     if (shell_ != nullptr) detail::retire_region(heap, *std::exchange(shell_, nullptr));
+    return true;
+}
+
+/// What had been merged into it before all this began: no page names these regions any more.
+bool Follow::forget_merged(Region& region, Deadline& deadline) {
+    while (Region* const merged = region.absorbed_before) {
+        region.absorbed_before = merged->next;
+        cycle_.heap.regions.recycle(*merged);
+        if (deadline.passed()) return false;
+    }
     return true;
 }
 

@@ -21,6 +21,7 @@ private:
     bool move_handles(Region& region, Deadline& deadline);
     bool move_cleanups(Region& region, Deadline& deadline);
     bool free_open(Region& region, Deadline& deadline);
+    bool forget_merged(Region& region, Deadline& deadline);
     void done(Region& region);
 
     Cycle& cycle_;

@@ -161,9 +161,10 @@ Region& Settler::destination_of(Region& region, const Span& span) const {
 /// A large object's pages are stamped in pieces, its first page at last: that is the one that references lead to.
 bool Settler::stamped(Region& region, std::uint32_t page, Deadline& deadline) {
     const Span& span = cycle_.heap.pages.span(page);
-    if (span.pages <= kPagesAtOnce || cycle_.pressure()) return true;
-    if (unstamped_ == 0) unstamped_ = span.pages;
+    if (span.pages <= kPagesAtOnce) return true;
     Region& destination = destination_of(region, span);
+    if (names(page, destination)) return true;
+    if (unstamped_ == 0) unstamped_ = span.pages;
     while (unstamped_ > kPagesAtOnce) {
         unstamped_ -= kPagesAtOnce;
         cycle_.heap.pages.stamp_region(page + unstamped_, kPagesAtOnce, destination.index);
@@ -189,9 +190,11 @@ void Settler::adopt(Region& region, std::uint32_t page) {
     HeapCore& heap = cycle_.heap;
     Span& span = heap.pages.span(page);
     Region& destination = destination_of(region, span);
+    // It names another region also where that was merged into this one since.
+    if (!names(page, destination)) {
+        heap.pages.stamp_region(page, unstamped_ != 0 ? unstamped_ : span.pages, destination.index);
+    }
     if (&destination != &region) {
-        const std::uint32_t rest = unstamped_ != 0 ? unstamped_ : span.pages;
-        heap.pages.stamp_region(page, rest, destination.index);
         region.pages -= span.pages;
         destination.pages += span.pages;
         destination.filled_bytes += span.live_bytes;

@@ -39,6 +39,10 @@ private:
     void fix(std::atomic<void*>& slot, void* target, const Candidate& moved);
     bool stamped(Region& region, std::uint32_t page, Deadline& deadline);
     Region& destination_of(Region& region, const detail::Span& span) const;
+    /// The span's first page does.
+    bool names(std::uint32_t page, const Region& region) const {
+        return cycle_.heap.pages.region_at(cycle_.heap.pages.address_of(page)) == region.index;
+    }
 
     Cycle& cycle_;
     std::size_t region_ = 0;

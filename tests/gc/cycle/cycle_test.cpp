@@ -389,3 +389,52 @@ TEST_CASE("to look at a large object takes no longer than at a page") {
     REQUIRE(::mincore(reinterpret_cast<void*>(at / 4096 * 4096), 1, &resident) == 0);
     CHECK((resident & 1) == 0);
 }
+
+TEST_CASE("of many large scopes that were kept, a collection of the scope around them forgets the records too") {
+    perfloc::Heap heap([] {
+        perfloc::Options options = beside();
+        options.reserve = 64 << 20;  // with room for the records of 4096 regions
+        return options;
+    }());
+    perfloc::Mutator me(heap);
+    perfloc::Scope outer{"outer"};
+    const Handle<perfloc::Array<Ref<Link>>> table = perfloc::make_array<Ref<Link>>(50);
+    const auto used_at_first = inspect::core().regions.end();
+    for (int round = 0; round < 100; ++round) {
+        for (int i = 0; i < 50; ++i) {
+            perfloc::Scope inner{"inner"};
+            for (int n = 0; n < 9; ++n)
+                perfloc::make_raw_array<char>(33 * 1024);  // so many spans that they are not told at once
+            (*table)[i] = chain(3);
+            inner.keep();
+        }
+        outer.trim();
+        settle(me);
+        for (int i = 0; i < 50; ++i) REQUIRE(length((*table)[i].get()) == 3);
+        REQUIRE(heap.verify().ok());
+    }
+    CHECK(inspect::core().regions.end() < used_at_first + 200);
+}
+
+TEST_CASE("a large object of a scope that was kept is the scope's around it, whole, after a collection") {
+    perfloc::Heap heap(beside());
+    perfloc::Mutator me(heap);
+    perfloc::Scope outer{"outer"};
+    Handle<perfloc::Array<char>> large;
+    {
+        perfloc::Scope inner{"inner"};
+        large = perfloc::make_array<char>(8 << 20);
+        inner.keep();
+    }
+    const auto region_at = [&](std::size_t offset) {
+        return inspect::core().pages.region_at(large.get()->data() + offset);
+    };
+    REQUIRE(region_at(0) != inspect::region(large.get()).index);
+    outer.trim();
+    settle(me);
+    for (std::size_t offset = 0; offset < large->size(); offset += 4096) {
+        REQUIRE(region_at(offset) == inspect::region(large.get()).index);
+    }
+    CHECK(inspect::scope(large.get()) == "outer");
+    CHECK(heap.verify().ok());
+}
