@@ -37,6 +37,7 @@ void report(bench::Table& table, const bench::Contest& contest, const std::strin
     table.row(who + ": slices within the budget", contest.figure(who, kWithin).scaled(100), "%", at_least(99.9));
     table.row(who + ": slices", contest.figure(who, kSlices), "");
     table.row(who + ": MMU(10 ms), CPU", contest.figure(who, kUtilization), "", at_least(0.9));
+    table.row(who + ": the same of polls and ends alone", contest.figure(who, kUtilizationOfCalls), "");
     ms("all pauses, CPU", kPauseTotal);
     ms("until nothing is left, wall", kSettledWall);
     ms("until nothing is left, CPU of all threads", kProcessCpu);
@@ -51,12 +52,22 @@ void compare(const bench::Options& options, perfloc::Bytes bytes, int percent, i
     bench::Contest contest(fmt::format("{} % escape", percent));
     contest.add(name_of(budget), [=] { return bench::run_hinted_scope(run_of(budget)); });
     if (tight != budget) contest.add(name_of(tight), [=] { return bench::run_hinted_scope(run_of(tight)); });
+    contest.add("no thread", [=] {
+        bench::ScopeRun run = run_of(budget);
+        run.thread = false;
+        return bench::run_hinted_scope(run);
+    });
     contest.add("alone", [=] { return bench::run_scope_alone(run_of(budget)); });
     contest.add("baseline", [=] { return bench::run_baseline_scope(run_of(budget)); });
     contest.run(options.rounds, false);
 
     bench::Table table;
     report(table, contest, name_of(budget), budget * 1e-6);
+    const std::string no_thread = name_of(budget) + ", no collector thread: ";
+    table.row(no_thread + "longest pause, CPU", contest.figure("no thread", bench::kLongest).scaled(1e6), "us");
+    table.row(no_thread + "slices within the budget", contest.figure("no thread", bench::kWithin).scaled(100), "%");
+    table.row(no_thread + "until nothing is left, wall", contest.figure("no thread", bench::kSettledWall).scaled(1e3),
+              "ms");
     table.row("no collector: longest in work, CPU", contest.figure("alone", bench::kLongestInWork).scaled(1e6), "us");
     table.row("no collector: MMU(10 ms), CPU", contest.figure("alone", bench::kUtilization), "");
     table.row("baseline's pause, CPU", contest.figure("baseline", bench::kLongest).scaled(1e3), "ms");

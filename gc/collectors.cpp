@@ -258,7 +258,7 @@ private:
         watch();
         const bool urgent = pressure_.urgent(engine_.cycle());
         if (is_collectors(phase) && engine_.has_thread()) {
-            if (urgent && in_poll) stall();
+            if (urgent && in_poll) assist();
             return;
         }
         if (phase == CyclePhase::agree) return engine_.answer();
@@ -273,11 +273,13 @@ private:
         timed_slice(allowance, in_poll);
     }
 
-    /// At a poll: the collector thread gets the time of one pause.
-    void stall() {
+    /// At a poll, for the time of one pause: law [progress]. A stall is where the thread did not make way.
+    void assist() {
         const detail::Moment start = heap_.events.now();
-        engine_.driver().give_way(Deadline::in(pacer_.longest()));
-        heap_.events.pause(PauseCause::stall, start, 0, 0, Label("(slice)"));
+        const bool assisted = engine_.driver().assist(Deadline::in(pacer_.longest()));
+        if (assisted) heap_.events.slice(SliceKind::marking, start, {}, heap_.options.pauses.max);
+        const PauseCause cause = assisted ? PauseCause::assist : PauseCause::stall;
+        pacer_.spent(heap_.events.pause(cause, start, 0, 0, Label("(slice)")));
     }
 
     void timed_slice(std::chrono::nanoseconds time, bool in_poll) {

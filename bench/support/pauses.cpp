@@ -55,8 +55,7 @@ double minimum_utilization(const std::vector<Pause>& pauses, std::int64_t window
     return 1 - static_cast<double>(std::min(most, window)) / static_cast<double>(window);
 }
 
-std::vector<Pause> PauseLog::all_pauses() const {
-    std::vector<Pause> all = excess(part(Part::work));
+std::vector<Pause> PauseLog::calls(std::vector<Pause> all) const {
     for (const Part which : {Part::end, Part::poll}) all.insert(all.end(), part(which).begin(), part(which).end());
     std::sort(all.begin(), all.end(), [](const Pause& a, const Pause& b) { return a.begin < b.begin; });
     return all;
@@ -64,7 +63,7 @@ std::vector<Pause> PauseLog::all_pauses() const {
 
 PauseFigures PauseLog::figures() const {
     PauseFigures figures;
-    const std::vector<Pause> all = all_pauses();
+    const std::vector<Pause> all = calls(excess(part(Part::work)));
     if (all.empty()) return figures;
 
     std::vector<double> slices;
@@ -89,8 +88,12 @@ PauseFigures PauseLog::figures() const {
     if (!slices.empty()) figures.within = within / figures.slices;
     figures.p99 = percentile(slices, 0.99);
     figures.p999 = percentile(slices, 0.999);
-    figures.utilization = minimum_utilization(all, static_cast<std::int64_t>(kWindow * 1e9), all.front().begin,
-                                              all.back().begin + all.back().cpu);
+    const auto least_share = [&](const std::vector<Pause>& pauses) {
+        return minimum_utilization(pauses, static_cast<std::int64_t>(kWindow * 1e9), all.front().begin,
+                                   all.back().begin + all.back().cpu);
+    };
+    figures.utilization = least_share(all);
+    figures.utilization_of_calls = least_share(calls());
     return figures;
 }
 

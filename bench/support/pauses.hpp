@@ -23,7 +23,8 @@ struct PauseFigures {
     double p99 = 0, p999 = 0;                  // of slices: what is too short to be one is not counted
     double within = 1;                         // the share of slices within the budget
     double total = 0;
-    double utilization = 1;  // MMU: the program's least share of a window, both in its CPU time
+    double utilization = 1;           // MMU: the program's least share of a window, both in its CPU time
+    double utilization_of_calls = 1;  // the same of polls and ends: without what slows the program's own work
     double slices = 0;
 };
 
@@ -56,7 +57,8 @@ public:
     PauseFigures figures() const;
 
 private:
-    std::vector<Pause> all_pauses() const;
+    /// Polls and ends, with others, in the order of their times.
+    std::vector<Pause> calls(std::vector<Pause> others = {}) const;
 
     const std::vector<Pause>& part(Part which) const { return parts_[static_cast<int>(which)]; }
 

@@ -31,6 +31,7 @@ perfloc::Options options_of(const ScopeRun& run, perfloc::Collector collector) {
     perfloc::Options options;
     options.limit = 2 * (run.bytes + run.outside) + 1_GiB;
     options.collector = collector;
+    options.collector_thread = run.thread;
     options.pauses.max = std::chrono::nanoseconds(static_cast<std::int64_t>(run.budget * 1e9));
     options.full_minimum = options.limit;  // the baseline collects when it is told to
     return options;
@@ -150,6 +151,7 @@ Sample hinted(const ScopeRun& run) {
     sample.figures[kSlices] = pauses.slices;
     sample.figures[kPauseTotal] = pauses.total;
     sample.figures[kUtilization] = pauses.utilization;
+    sample.figures[kUtilizationOfCalls] = pauses.utilization_of_calls;
     sample.checksum = graph.escaped.check();
     return sample;
 }

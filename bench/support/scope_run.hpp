@@ -14,6 +14,7 @@ struct ScopeRun {
     double share = 0;            // of it that escapes
     perfloc::Bytes outside = 0;  // of chains that are alive in the scope around it
     double budget = 100e-6;      // the longest pause aimed at, in seconds
+    bool thread = true;          // the collector has one of its own
 };
 
 // Times in seconds, of the mutator's thread, in CPU time unless they say wall. See PauseFigures.
@@ -31,6 +32,7 @@ enum ScopeFigure : std::size_t {
     kSlices,
     kPauseTotal,
     kUtilization,
+    kUtilizationOfCalls,
     kSettledWall,  // from the end of the scope until nothing was left to collect
     kProcessCpu,   // of all threads, meanwhile
     kPeak,         // bytes

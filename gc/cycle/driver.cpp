@@ -78,11 +78,17 @@ void Driver::thread_main() {
 /// As long as memory may be left alone.
 void Driver::collect_a_while() {
     if (!is_collectors(cycle_.phase.now())) return;
+    give_way();
     {
         const std::lock_guard guard(running_);
         deadline_ = detail::TickClock::now() + detail::TickClock::ticks(kCollectAtOnce);
         if (is_collectors(cycle_.phase.now())) code_.resume();
     }
+    give_way();
+}
+
+/// As long as somebody else wants to run the code, or runs it for a while so short that it is no use to sleep.
+void Driver::give_way() {
     while (yield_.load(std::memory_order_relaxed)) std::this_thread::yield();
 }
 
@@ -103,6 +109,10 @@ std::unique_lock<std::mutex> Driver::hold() {
 
 void Driver::run_here(const Deadline& deadline) {
     const auto held = hold();
+    resume_until(deadline);
+}
+
+void Driver::resume_until(const Deadline& deadline) {
     deadline_ = deadline.ticks();
     do {  // a piece of work at least, however short the time is: law [progress]
         if (is_collectors(cycle_.phase.now())) code_.resume();
@@ -124,8 +134,21 @@ void Driver::wait(const Deadline& deadline) {
     }
 }
 
-void Driver::give_way(const Deadline& deadline) {
-    while (is_collectors(cycle_.phase.now()) && !deadline.passed_now()) std::this_thread::yield();
+bool Driver::assist(const Deadline& deadline) {
+    // To sleep for the thread's piece of work takes longer than that does; and it finds no lock held, so that it need not be woken.
+    yield_.store(true, std::memory_order_relaxed);
+    std::unique_lock held(running_, std::try_to_lock);
+    while (!held.owns_lock() && !deadline.passed_now()) {
+        std::this_thread::yield();
+        held.try_lock();
+    }
+    const bool assists = held.owns_lock();
+    if (assists) {
+        resume_until(deadline);
+        held.unlock();
+    }
+    yield_.store(false, std::memory_order_relaxed);
+    return assists;
 }
 
 bool Driver::serve_memory() { return !has_thread() && memory_.work(detail::Clock::now()).count() == 0; }

@@ -34,8 +34,9 @@ public:
     std::unique_lock<std::mutex> hold();
     /// Waits until it is the mutator's turn, or until the deadline. Without a thread: runs it here.
     void wait(const Deadline& deadline);
-    /// The same with a thread that works, and for a time so short that to sleep would take longer.
-    void give_way(const Deadline& deadline);
+    /// With a thread: the same in its stead, for a time so short that neither should sleep. False where it did not yield until then,
+    /// because it does not have a core either, or is not there yet.
+    bool assist(const Deadline& deadline);
     /// Without a thread: a piece of what the thread would do for memory. True when there is more.
     bool serve_memory();
 
@@ -44,6 +45,8 @@ private:
     void thread_main();
     void collect_a_while();
     void breathe();
+    void give_way();
+    void resume_until(const Deadline& deadline);
 
     Cycle& cycle_;
     MemoryService memory_;

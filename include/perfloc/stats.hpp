@@ -27,9 +27,9 @@ enum class PauseCause : std::uint8_t {
     evacuation,    ///< survivors copied out of sparse spans
     weak_handles,  ///< weak handles to the dead cleared
     marking,       ///< the collector's fiber ran on the program's thread, because no other thread runs it
-    assist,        ///< the same beside a collector's thread that was late: not done yet, so there are none
-    stall,  ///< the program waited: at a poll, for a slice's time, since it outran the collector's thread; or, since
-            ///< memory ran out, for the end of a collection
+    assist,  ///< the same in the stead of the collector's thread, which the program outruns: at a poll, for a slice's time
+    stall,  ///< the program waited: for that thread, which had not yielded; or, since memory ran out, for the end of a
+            ///< collection
 };
 inline constexpr std::size_t kPauseCauses = 13;
 PERFLOC_API std::string_view to_string(PauseCause cause) noexcept;

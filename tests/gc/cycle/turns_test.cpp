@@ -243,3 +243,28 @@ TEST_CASE("the collection of what has just ended comes before that of open scope
     CHECK(collection().pressure);  // now they have been
     settle_chains(bench, 1, {kLeaves, kLeaves});
 }
+
+TEST_CASE("a program that outruns the collector's thread does its work at polls") {
+    perfloc::Heap heap({.reserve = std::size_t{4} << 30, .limit = std::size_t{4} << 30});
+    perfloc::Mutator me(heap);
+    const Handle<Leaf> last = perfloc::make<Leaf>();
+    const auto assists = [&] { return heap.stats().pauses(perfloc::PauseCause::assist).count(); };
+    const auto until = std::chrono::steady_clock::now() + 60s;
+    std::size_t n = 0;
+    while (assists() == 0 && std::chrono::steady_clock::now() < until) {
+        for (std::size_t i = 0; i < kLeaves; ++i, ++n) last->other = perfloc::make_raw<Leaf>(last->other.get(), n);
+        if (n > 20'000'000) {  // as long as the limit allows: from the beginning
+            last->other = nullptr;
+            n = 0;
+        }
+        perfloc::poll();
+    }
+    CHECK(assists() > 0);
+    REQUIRE(me.collect_until(std::chrono::steady_clock::now() + 60s));
+    std::size_t left = n;
+    bool intact = true;
+    for (const Leaf* leaf = last->other; leaf != nullptr; leaf = leaf->other) intact = intact && leaf->value == --left;
+    CHECK(intact);
+    CHECK(left == 0);
+    CHECK(heap.verify().ok());
+}
