@@ -6,6 +6,7 @@
 
 #include "support/clock.hpp"
 #include "support/contest.hpp"
+#include "support/keeps_memory.hpp"
 #include "support/options.hpp"
 #include "support/peers.hpp"
 #include "support/table.hpp"
@@ -129,7 +130,7 @@ int main(int argc, char** argv) {
     if (options.quick && depth == 21) depth = 18;
     bench::keep_freed_memory();
 
-    perfloc::Heap heap({.limit = 8_GiB});
+    perfloc::Heap heap({.limit = 8_GiB, .return_after = bench::kKeepsMemory});
     perfloc::Mutator me(heap);
 
     bench::Contest contest("trees");

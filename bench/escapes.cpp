@@ -10,6 +10,7 @@
 #include "support/clock.hpp"
 #include "support/contest.hpp"
 #include "support/escape.hpp"
+#include "support/keeps_memory.hpp"
 #include "support/options.hpp"
 #include "support/table.hpp"
 
@@ -153,7 +154,7 @@ void measure(const bench::Options& options, std::vector<Case>& cases) {
 
 int main(int argc, char** argv) {
     const auto options = bench::start(argc, argv, "escapes: cost beyond a plain allocation", 11);
-    perfloc::Heap heap({.limit = 1_GiB});
+    perfloc::Heap heap({.limit = 1_GiB, .return_after = bench::kKeepsMemory});
     perfloc::Mutator me(heap);
 
     std::vector<Case> cases;

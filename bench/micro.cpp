@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/escape.hpp"
+#include "support/keeps_memory.hpp"
 #include "support/noise.hpp"
 
 namespace {
@@ -177,7 +178,7 @@ int main(int argc, char** argv) {
     if (benchmark::ReportUnrecognizedArguments(count, pointers.data())) return 1;
 
     bench::print_noise_floor();
-    perfloc::Heap heap({.limit = 1_GiB});
+    perfloc::Heap heap({.limit = 1_GiB, .return_after = bench::kKeepsMemory});
     perfloc::Mutator me(heap);
     benchmark::RunSpecifiedBenchmarks();
 }

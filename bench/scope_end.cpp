@@ -7,6 +7,7 @@
 #include "support/clock.hpp"
 #include "support/contest.hpp"
 #include "support/evict.hpp"
+#include "support/keeps_memory.hpp"
 #include "support/options.hpp"
 #include "support/table.hpp"
 
@@ -38,7 +39,7 @@ bench::Sample time_end(perfloc::Label label, perfloc::Bytes bytes, bench::CacheE
 
 int main(int argc, char** argv) {
     const auto options = bench::start(argc, argv, "ending a scope without escapes", 21);
-    perfloc::Heap heap({.limit = 4_GiB});
+    perfloc::Heap heap({.limit = 4_GiB, .return_after = bench::kKeepsMemory});
     perfloc::Mutator me(heap);
     bench::CacheEvictor evictor;
 

@@ -4,6 +4,7 @@
 #include "support/clock.hpp"
 #include "support/contest.hpp"
 #include "support/escape.hpp"
+#include "support/keeps_memory.hpp"
 #include "support/options.hpp"
 #include "support/peers.hpp"
 #include "support/table.hpp"
@@ -137,7 +138,7 @@ void compare_smallest_scopes(const bench::Options& options, bench::Table& table)
 int main(int argc, char** argv) {
     const auto options = bench::start(argc, argv, "small objects in short scopes", 15);
     bench::keep_freed_memory();
-    perfloc::Heap heap({.limit = 1_GiB});
+    perfloc::Heap heap({.limit = 1_GiB, .return_after = bench::kKeepsMemory});
     perfloc::Mutator me(heap);
 
     bench::Table table;

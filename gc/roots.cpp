@@ -56,7 +56,7 @@ void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Ro
     roots.resize(static_cast<std::size_t>(next - roots.data()));
     for_each_handle(ended.handles,
                     [&](HandleNode& node) { roots.push_back({nullptr, &node, &enclosing, node.object}); });
-    {
+    if ((ended.attention & detail::kWeak) != 0) {
         const std::lock_guard guard(heap.global_handles);
         for_each_handle(ended.global,
                         [&](HandleNode& node) { roots.push_back({nullptr, nullptr, heap.root, node.object}); });

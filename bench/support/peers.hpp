@@ -28,7 +28,7 @@ struct Mimalloc {
     static void release(void* block) { mi_free(block); }
 };
 
-// Peers keep the memory they have freed, as perfloc's pool does: glibc does not trim or map single blocks, mimalloc
+// Peers keep the memory they have freed, as perfloc does with kKeepsMemory: glibc does not trim or map single blocks, mimalloc
 // does not decommit. Without it both take page faults in every round. Call it before the first allocation that is
 // measured.
 void keep_freed_memory();
