@@ -1,0 +1,234 @@
+#include "gc/cycle/engine.hpp"
+
+#include "gc/policy/slice_policy.hpp"
+#include "gc/roots.hpp"
+#include "runtime/bump.hpp"
+#include "runtime/check.hpp"
+#include "runtime/condemned.hpp"
+#include "runtime/handles.hpp"
+#include "runtime/scope_tree.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+namespace perfloc::gc {
+
+using detail::BarrierMode;
+using detail::RegionState;
+
+namespace {
+
+/// Of what is collected, a 128th may be used for shades that are not looked at when they are made, and a 64th for records that may
+/// be repetitions.
+constexpr std::uint64_t kBytesPerShade = 1024, kBytesPerRecord = 1024;
+
+/// Repetitions are walked in slices in the end, and to begin with many of them at once is a pause.
+constexpr std::uint64_t kMostRepetitions = 32 * 1024;
+
+}  // namespace
+
+void Engine::condemn(Region& ended, Region& enclosing) {
+    if (Region* const parent = ended.parent_region(); parent != nullptr && parent->spare == &ended)
+        parent->spare = nullptr;
+    detail::drop_spares(heap_, ended);
+    detail::retire_cursors(heap_, ended);
+    detail::RegionRecord& record = heap_.regions.record(ended);
+    const std::uint8_t looked_at = record.looked_at;
+    ended.ended_key = record.key;
+    // Raw pointers that were obtained outside of it, law [raw]: to what it was given from another lineage, or out of its
+    // slots to what waits, or to what the collection may send into it yet (the slots of a detached scope do not end with a
+    // scope of its pointers).
+    ended.start_in_poll = detail::is_source(heap_, ended) || looked_at != 0 ||
+                          ended.received_poll == heap_.collection.polls || ended.receives;
+    heap_.regions.close(ended, RegionState::condemned);
+    record.looked_at = looked_at;
+    ended.enclosing = &enclosing;
+    ++enclosing.pending;
+    enclosing.attention |= detail::kPending;
+    detail::link_region(heap_.first_condemned, ended);
+    waiting_.push_back(&ended);
+    ++heap_.collection.waiting;
+    heap_.collection.waiting_bytes += ended.pages * detail::kPageBytes;
+    detail::CollectionCounts& counts = heap_.collection.counts;
+    ++counts.condemned;
+    if (phase() != CyclePhase::idle) ++counts.condemned_waiting;
+    if (looked_at != 0) ++counts.condemned_in_set, owe(ended);
+    if (phase() == CyclePhase::idle && !hold_) begin_waiting(false);
+    set_mode(heap_.collection.mode);
+    attend_current();
+}
+
+/// Protocol P2, P3: all that wait are the next set, but those whose inner scopes are not among them.
+void Engine::begin_waiting(bool in_poll) {
+    std::vector<Region*> rest;
+    bool merged = false;
+    for (Region* const region : waiting_) region->selected = 0;
+    for (Region* const region : waiting_) {
+        const bool ready = region->selected == region->pending;
+        if (ready && (region->attention & detail::kKeep) == 0 && (in_poll || !region->start_in_poll)) {
+            ++region->enclosing->selected;
+            pay(*region);
+            cycle_.set.push_back(region);
+        } else if ((region->attention & detail::kKeep) != 0 && region->pending == 0) {
+            merge(*region);
+            merged = true;
+        } else {
+            rest.push_back(region);
+        }
+    }
+    waiting_ = std::move(rest);
+    heap_.collection.waiting = static_cast<std::uint32_t>(waiting_.size());
+    heap_.collection.waiting_bytes = 0;
+    for (const Region* const region : waiting_) heap_.collection.waiting_bytes += region->pages * detail::kPageBytes;
+    // What was shaded for the scopes that were merged may die, and move, before anybody looks at it again.
+    if (merged) {
+        heap_.collection.waiting_shades.filter(heap_.chunks,
+                                               [&](void* object) { return detail::is_waiting(heap_, object); });
+    }
+    if (!cycle_.set.empty()) {
+        heap_.collection.pressure = false;
+        return begin(CollectionReason::scope_end);
+    }
+    set_mode(BarrierMode::idle);
+}
+
+/// The end of a scope with keep() that had to wait. Not past an enclosing one that waits too: what refers to that one's
+/// objects from inside was never recorded.
+void Engine::merge(Region& region) {
+    pay(region);
+    detail::unlink_region(heap_.first_condemned, region);
+    Region& into = *region.enclosing;
+    --into.pending;
+    into.start_in_poll = into.start_in_poll || region.start_in_poll;
+    detail::note_merged(heap_, region, into);
+    region.counters->kept += 1;
+    detail::merge_region(heap_, region, into);
+    if (heap_.regions.state(into) != RegionState::open) detail::retire_cursors(heap_, into);
+}
+
+void Engine::begin_pressure(Region& outermost, CollectionReason reason) {
+    PERFLOC_ASSERT(phase() == CyclePhase::idle);
+    const std::uint64_t key = heap_.regions.record(outermost).key;
+    heap_.for_each_open_region([&](Region& region) {
+        if (&outermost != heap_.root && !detail::key_encloses(key, heap_.regions.record(region).key)) return;
+        heap_.regions.record(region).looked_at = 1;
+        cycle_.set.push_back(&region);
+    });
+    if (cycle_.set.front() == heap_.root) std::rotate(cycle_.set.begin(), cycle_.set.begin() + 1, cycle_.set.end());
+    for (Region* const region : cycle_.set) {
+        // Spares would hand their old spans out.
+        const Region* const spare = region->spare_region();
+        if (spare != nullptr && heap_.regions.record(*spare).looked_at == 0) detail::drop_spares(heap_, *region);
+        detail::retire_cursors(heap_, *region);
+        region->first_span = 0;
+        region->start = nullptr;
+        region->attention |= detail::kMoreSpans | detail::kPending | detail::kAttend;
+    }
+    add_waiting();
+    heap_.collection.pressure = true;
+    begin(reason);
+    attend_current();
+}
+
+/// To the set of open scopes, what has ended in them and waits: references from there to what encloses it are not recorded. As
+/// with a scope that ends while it is looked at (protocol P6), its survivors stay in it, and its own collection comes later.
+void Engine::add_waiting() {
+    std::vector<Region*> inner;
+    for (Region* const region : waiting_) {
+        if (heap_.regions.record(open_ancestor(heap_, *region)).looked_at == 0) continue;
+        region->start_in_poll = true;
+        region->first_span = 0;  // it may be cut, or go
+        region->start = nullptr;
+        owe(*region);
+        inner.push_back(region);
+    }
+    cycle_.set.insert(cycle_.set.begin(), inner.begin(), inner.end());
+    heap_.collection.counts.waiting_in_set += inner.size();
+}
+
+void Engine::owe(Region& region) {
+    if (!std::exchange(region.owed, true)) ++owed_;
+}
+void Engine::pay(Region& region) {
+    if (std::exchange(region.owed, false)) --owed_;
+}
+
+/// The set is fixed; what it is made of so far is frozen. O(regions in it).
+void Engine::begin(CollectionReason reason) {
+    detail::CollectionState& collection = heap_.collection;
+    cycle_.number = ++collection.cycle;
+    cycle_.parked_before = collection.parked;
+    collection.start_generation = heap_.pool.generation();
+    collection.candidates_known = false;
+    heap_.recent_slots.clear();
+    cycle_.totals = {};
+    cycle_.compact = reason == CollectionReason::trim || reason == CollectionReason::soft_limit;
+    cycle_.most_slots = most_slots_fixed(heap_.options.pauses.max);
+    cycle_.piece_grains = grains_at_once(heap_.options.pauses.max);
+    for (Region* const region : cycle_.set) {
+        cycle_.totals.before_bytes += region->pages * detail::kPageBytes;
+        freeze(*region);
+    }
+    take_shades();
+    collection.unsorted_shades = cycle_.totals.before_bytes / kBytesPerShade;
+    // The scope that encloses the others comes last.
+    heap_.events.collection_begun(reason, cycle_.set.back()->label, cycle_.set.size(), cycle_.totals.before_bytes);
+    gather_.begin();
+    cycle_.phase.enter(CyclePhase::gather);
+    set_mode(BarrierMode::gathering);
+}
+
+/// Protocol P1: what was shaded for those of the set while they waited. Where others go on waiting, these may adopt it, and it
+/// is shaded for them too.
+void Engine::take_shades() {
+    detail::CollectionState& collection = heap_.collection;
+    if (waiting_.empty()) return collection.shades.splice(collection.waiting_shades);
+    collection.waiting_shades.filter(heap_.chunks, [&](void* object) {
+        const bool taken = detail::in_set(heap_, object);
+        if (taken) {
+            collection.shades.push(heap_.chunks, object);
+            collection.settling_shades.push(heap_.chunks, object);
+        }
+        return !taken;
+    });
+}
+
+void Engine::freeze(Region& region) {
+    const std::uint64_t region_bytes = region.pages * detail::kPageBytes;
+    heap_.regions.record(region).looked_at = 1;
+    detail::retire_cursors(heap_, region);  // a region that waited may have received copies
+    heap_.pages.splice(region.condemned, region);
+    if (cycle_.pressure()) region.absorbed_before = std::exchange(region.absorbed, nullptr);
+    region.frozen = region.incoming.take();
+    for (detail::RememberedSet* const set : {&region.incoming, &region.own_slots}) {
+        set->expect(std::min<std::uint64_t>(region_bytes / kBytesPerRecord, kMostRepetitions));
+    }
+    detail::splice_handles(region.walked, region.handles);
+    {
+        const std::lock_guard guard(heap_.global_handles);
+        detail::splice_handles(region.walked_global, region.global);
+    }
+    region.condemned_cleanups.splice(region.cleanups);
+    region.root_lineage = 0;
+    region.promoted_bytes = region.promoted_objects = 0;
+}
+
+void Engine::set_mode(BarrierMode mode) {
+    heap_.collection.mode = mode;
+    {
+        const std::lock_guard guard(heap_.global_handles);
+        heap_.keep_dropped_globals = heap_.collection.gathers();
+    }
+    detail::update_watch(heap_);
+}
+
+/// The ends of the scopes that are likely to end next give the collection slices.
+void Engine::attend_current() {
+    if (detail::hot.mutator == nullptr || detail::hot.mutator->heap != &heap_) return;
+    Region& current = *heap_.current_region();
+    current.attention |= detail::kAttend;
+    if (current.spare != nullptr) current.spare->attention |= detail::kAttend;
+}
+
+}  // namespace perfloc::gc
