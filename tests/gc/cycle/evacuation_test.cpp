@@ -12,14 +12,14 @@ constexpr std::size_t kObjects = 1'000'000;  // objects of 24 bytes: more than a
 using Addresses = std::vector<const Leaf*>;
 
 /// Of the first objects one in six lives, of the last nearly all; no page is empty.
-Handle<Table> fill() {
-    Handle<Table> table = perfloc::make_array<Ref<Leaf>>(kObjects);
+void fill(const Handle<Table>& table) {
     for (std::size_t i = 0; i < kObjects; ++i) {
         Leaf* const leaf = perfloc::make_raw<Leaf>(nullptr, i);
         if (i * 7919 % 100 < 16 + 80 * i / kObjects) (*table)[i] = leaf;
     }
-    return table;
 }
+
+Handle<Table> table_of_objects() { return perfloc::make_array<Ref<Leaf>>(kObjects); }
 
 Addresses addresses(const Handle<Table>& table) {
     Addresses all;
@@ -48,7 +48,8 @@ void collect(Bench& bench, std::uint64_t cycles) {
 
 TEST_CASE("spans that are sparse are left alone once, and emptied when they are found so again") {
     Bench bench;
-    const Handle<Table> table = fill();
+    const Handle<Table> table = table_of_objects();
+    fill(table);
     const Addresses before = addresses(table);
     collect(bench, 1);
     CHECK(moved(table, before) == 0);
@@ -60,10 +61,28 @@ TEST_CASE("spans that are sparse are left alone once, and emptied when they are 
     for (std::size_t i = 0; i < kObjects; ++i) REQUIRE((!(*table)[i] || (*table)[i]->value == i));
 }
 
+TEST_CASE("what an ended scope has left has not stayed yet") {
+    Bench bench;
+    const Handle<Table> table = table_of_objects();
+    {
+        perfloc::Scope scope{"filled"};
+        fill(table);
+    }
+    REQUIRE(inspect::core().collection.waiting + inspect::core().collection.cycle == 1);
+    const Addresses before = addresses(table);
+    collect(bench, 1);  // after that of the ended scope
+    REQUIRE(inspect::core().collection.cycle == 2);
+    CHECK(moved(table, before) == 0);
+    grow();
+    collect(bench, 2);
+    CHECK(moved(table, before) > kObjects / 20);
+}
+
 TEST_CASE("where memory is asked for, spans that are sparse are emptied at once") {
     Bench bench;
     perfloc::Scope scope{"filled"};
-    const Handle<Table> table = fill();
+    const Handle<Table> table = table_of_objects();
+    fill(table);
     const Addresses before = addresses(table);
     scope.trim();
     collect(bench, 1);
