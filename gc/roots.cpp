@@ -52,7 +52,11 @@ void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Ro
         *next++ = {incoming.slot, nullptr, &open_ancestor(heap, *owner), nullptr};
     };
     detail::ChunkList<detail::IncomingSlot>::Cursor cursor;
-    for (SlotBatch batch(heap); batch.next(ended.incoming.slots(), cursor);) std::ranges::for_each(batch, visit);
+    if (ended.incoming.size() < SlotBatch::kFew) {
+        while (const detail::IncomingSlot* const incoming = cursor.next(ended.incoming.slots())) visit(*incoming);
+    } else {
+        for (SlotBatch batch(heap); batch.next(ended.incoming.slots(), cursor);) std::ranges::for_each(batch, visit);
+    }
     roots.resize(static_cast<std::size_t>(next - roots.data()));
     for_each_handle(ended.handles,
                     [&](HandleNode& node) { roots.push_back({nullptr, &node, &enclosing, node.object}); });

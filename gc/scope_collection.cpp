@@ -108,14 +108,21 @@ bool ScopeCollection::inline_is_possible(const Region& ended, std::uint64_t byte
                      .slots = ended.incoming.size()};
     if (scope.has_cleanups || scope.has_fixtures || ended.absorbed != nullptr) return false;
     if (!promote_inline(scope, heap_.options.pauses.max)) return false;
+    const auto is_fixture = [](const Span& span) { return span.kind != detail::SpanKind::movable || span.pins != 0; };
+    if ((ended.attention & detail::kMoreSpans) == 0) {
+        return ended.first_span == 0 || !is_fixture(heap_.pages.span(ended.first_span));
+    }
     for_each_span(heap_, ended, [&](std::uint32_t, const Span& span) {
-        if (span.kind != detail::SpanKind::movable || span.pins != 0) scope.has_fixtures = true;
+        if (is_fixture(span)) scope.has_fixtures = true;
     });
     return !scope.has_fixtures;
 }
 
 /// Each destination's last span may be left nearly empty. The roots come by destination.
 bool ScopeCollection::room_for_copies(std::uint64_t bytes) {
+    if (roots_.empty()) return true;
+    const Region& to = *roots_.front().destination;
+    if (&to == roots_.back().destination && bytes <= static_cast<std::uint64_t>(to.limit - to.cursor)) return true;
     std::size_t destinations = 1;
     for (std::size_t i = 1; i < roots_.size(); ++i) destinations += roots_[i].destination != roots_[i - 1].destination;
     return heap_.pool.has_room(bytes + bytes / 4 + destinations * detail::kBlockBytes);

@@ -15,6 +15,9 @@ class SlotBatch {
 public:
     using Slots = detail::ChunkList<detail::IncomingSlot>;
 
+    /// It is not worth it for fewer: and most scopes that something escapes from have one.
+    static constexpr std::size_t kFew = 3;
+
     explicit SlotBatch(const detail::HeapCore& heap)
         : pages_(heap.pages),
           marks_(heap.memory),

@@ -87,8 +87,10 @@ Promoted InlinePromotion::run(const std::vector<Root>& roots) {
             scan(next);
         }
     }
-    follow_global_handles(heap_, ended_);
-    settle_weak_handles();
+    if ((ended_.attention & detail::kWeak) != 0) {
+        follow_global_handles(heap_, ended_);
+        settle_weak_handles();
+    }
     return promoted_;
 }
 
