@@ -112,7 +112,10 @@ void unlink_global(HandleNode& node) noexcept {
         // Protocol P9, from any thread: what a collection may not have walked yet stays a root until the next poll.
         // (What a destructor drops of the dying is dropped.)
         const bool own = hot.mutator != nullptr && hot.mutator->heap == &heap && heap.is_dying != nullptr;
-        if (heap.keep_dropped_globals && !(own && heap.is_dying(heap, node.object))) leave_ghost(heap, node);
+        const bool another =
+            node.previous->object == node.object || node.next->object == node.object;  // in the same list
+        if (heap.keep_dropped_globals && !another && !(own && heap.is_dying(heap, node.object)))
+            leave_ghost(heap, node);
         take_out(node);
     }
     node = {};

@@ -56,6 +56,7 @@ struct Region : RegionHot, SpanLists {
     std::uint32_t released_at = 0;      ///< the pool's clock then
     Region* entered_from = nullptr;     ///< of a detached region that is entered: the region that was current before
     Region* absorbed = nullptr;         ///< regions merged into this one whose indices its pages still name, by `next`
+    Region* absorbed_last = nullptr;    ///< of these, where there are any
     Region* absorbed_before = nullptr;  ///< those that had been when the running collection of open regions began
     Region* next_listed = nullptr;      ///< open detached regions form a list, and ended ones that are not settled yet
     Region* previous_listed = nullptr;

@@ -38,8 +38,12 @@ void poison_region(HeapCore& heap, Region& region) {
 /// The size of first span that would have held all of the region.
 void remember_shape(const HeapCore& heap, Region& region) {
     if (region.counters == nullptr) return;
-    std::uint64_t pages = region.pages;
-    heap.pages.for_each(region.large, [&](std::uint32_t, const Span& span) { pages -= span.pages; });
+    // Not more than a block, and not of large objects, of which there may be many.
+    std::uint64_t pages = region.blocks.empty() ? 0 : kPagesPerBlock;
+    for (std::uint32_t page = region.runs.head; page != 0 && pages < kPagesPerBlock;
+         page = heap.pages.span(page).next) {
+        pages += heap.pages.span(page).pages;
+    }
     const auto shape = static_cast<std::uint32_t>(std::bit_ceil(std::min<std::uint64_t>(pages, kPagesPerBlock)));
     region.counters->shape_pages = std::max(region.counters->shape_pages, shape);
 }
@@ -175,6 +179,13 @@ Region& open_region(HeapCore& heap, Region& parent, const Label& label) {
             region = heap.regions.create(key, &parent);
         }
         if (region == nullptr) {
+            // Records of scopes that were kept.
+            heap.for_each_open_region([&](Region& open) {
+                if (heap.regions.record(open).looked_at == 0) stamp_absorbed(heap, open);
+            });
+            region = heap.regions.create(key, &parent);
+        }
+        if (region == nullptr) {
             throw OutOfMemory(fmt::format("perfloc: no room for one more scope (\"{}\"): {} regions are in use",
                                           LabelTable::name(label), heap.regions.end() - 1));
         }
@@ -264,14 +275,11 @@ void merge_region(HeapCore& heap, Region& region, Region& into) {
     } else {
         heap.regions.merge(region, into);
         Region* const inner = std::exchange(region.absorbed, nullptr);  // their records lead through this one's
-        region.next = into.absorbed;
+        Region* const last = inner != nullptr ? region.absorbed_last : &region;
+        region.next = inner;
+        last->next = into.absorbed;
+        if (into.absorbed == nullptr) into.absorbed_last = last;
         into.absorbed = &region;
-        for (Region* r = inner; r != nullptr;) {
-            Region* const next = r->next;
-            r->next = into.absorbed;
-            into.absorbed = r;
-            r = next;
-        }
     }
 }
 

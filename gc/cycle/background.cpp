@@ -296,6 +296,7 @@ void Background::list_span(SlotLister& lister, std::uint32_t page, const Span& s
     unsigned slots = 0;
     for_each_marked(cycle_.marks, heap.pages, page, span, [&](void* object, Header header, std::size_t bytes) {
         __builtin_prefetch(static_cast<const char*>(object) + kAhead, 0, 3);
+        if (++slots % 512 == 0) breathe_();
         if (sparse) candidate_of(cycle_, object)->live_bytes += static_cast<std::uint32_t>(bytes);
         detail::for_each_ref(object, header, detail::type_shapes(), [&](std::atomic<void*>& slot) {
             if (++slots % 512 == 0) breathe_();

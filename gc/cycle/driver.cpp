@@ -142,11 +142,9 @@ bool Driver::assist(const Deadline& deadline) {
         std::this_thread::yield();
         held.try_lock();
     }
-    const bool assists = held.owns_lock();
-    if (assists) {
-        resume_until(deadline);
-        held.unlock();
-    }
+    const bool assists = held.owns_lock() && is_collectors(cycle_.phase.now());
+    if (assists) resume_until(deadline);
+    if (held.owns_lock()) held.unlock();
     yield_.store(false, std::memory_order_relaxed);
     return assists;
 }

@@ -46,11 +46,13 @@ bool Follow::step(Deadline& deadline) {
         if (deadline.passed()) return false;
         done(*cycle_.set[done_]);
     }
-    for (Region* const destination : cycle_.destinations) {
-        --destination->pending;
-        if (std::exchange(destination->receives, false)) destination->received_poll = cycle_.heap.collection.polls;
+    while (!cycle_.destinations.empty()) {
+        if (deadline.passed()) return false;
+        Region& destination = *cycle_.destinations.back();
+        cycle_.destinations.pop_back();
+        --destination.pending;
+        if (std::exchange(destination.receives, false)) destination.received_poll = cycle_.heap.collection.polls;
     }
-    cycle_.destinations.clear();
     return true;
 }
 

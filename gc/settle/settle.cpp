@@ -96,8 +96,9 @@ void Settlement::adopt(std::uint32_t page) {
     keep_live_map(heap_, marks_, page, span);
     span.destination = 0;
     span.condemned = false;
-    // It may be older than a collection of its new region that goes on, and is none of its spans.
-    if (heap_.regions.record(destination).looked_at != 0) span.settled = heap_.collection.cycle;
+    // It may be older than a collection that goes on, and is none of its spans: be it of its new region, or of one that this is merged
+    // into later.
+    if (heap_.collection.active()) span.settled = heap_.collection.cycle;
 }
 
 /// Protocol P14, P18: references of what moved outward are recorded, at their new places.
