@@ -217,6 +217,8 @@ bool Interpreter::end_detached(const Op& op) {
         must_throw<ScopeError>("a detached scope ends while it is entered", [&] { detached.scope->end(); });
     } else {
         end(detached, op.b);
+        // What the end of the one has adopted goes on in what is kept: the two come together seldom otherwise.
+        if (op.c % 4 == 0 && !blocks_.empty() && blocks_.back()->scope() != nullptr) blocks_.back()->keep();
     }
     return true;
 }

@@ -45,7 +45,7 @@ enum class Opcode : std::uint8_t {
     throw_out,      ///< an exception unwinds 1 + a % 4 scopes
     detached,       ///< detached scope a begins, where there is none
     enter,          ///< detached scope a, until it is closed; c: handle to what is returned
-    end_detached,   ///< detached scope a; b: how
+    end_detached,   ///< detached scope a; b: how; c: the innermost scope is to be kept then
     poll,           ///< or idle_until, when a is odd
     collect,        ///< the whole heap
     collect_until,  ///< a: a deadline that has passed, one that is near, or rest
