@@ -61,7 +61,7 @@ struct Cycle {
 
     HeapCore& heap;
     MarkBitmap marks;
-    bool compact = false;        ///< memory is asked for: whatever is sparse is evacuated
+    bool compact = false;        ///< memory is asked for, or scarce: whatever is sparse is evacuated
     PageSet pages{heap.memory};  ///< of the set: where marking goes
     CyclePhaseOwner phase;
     std::uint32_t number = 0;

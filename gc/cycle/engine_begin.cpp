@@ -163,7 +163,8 @@ void Engine::begin(CollectionReason reason) {
     collection.candidates_known = false;
     heap_.recent_slots.clear();
     cycle_.totals = {};
-    cycle_.compact = reason == CollectionReason::trim || reason == CollectionReason::soft_limit;
+    cycle_.compact = reason == CollectionReason::trim || reason == CollectionReason::soft_limit ||
+                     heap_.pool.used_bytes() > heap_.options.soft_limit / 2;
     cycle_.most_slots = most_slots_fixed(heap_.options.pauses.max);
     cycle_.piece_grains = grains_at_once(heap_.options.pauses.max);
     for (Region* const region : cycle_.set) {

@@ -61,6 +61,15 @@ TEST_CASE("spans that are sparse are left alone once, and emptied when they are 
     for (std::size_t i = 0; i < kObjects; ++i) REQUIRE((!(*table)[i] || (*table)[i]->value == i));
 }
 
+TEST_CASE("where memory is scarce, spans that are sparse are emptied at once") {
+    Bench bench(1ms, 64 << 20);
+    const Handle<Table> table = table_of_objects();
+    fill(table);
+    const Addresses before = addresses(table);
+    collect(bench, 1);
+    CHECK(moved(table, before) > kObjects / 20);
+}
+
 TEST_CASE("what an ended scope has left has not stayed yet") {
     Bench bench;
     const Handle<Table> table = table_of_objects();

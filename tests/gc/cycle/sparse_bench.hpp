@@ -31,9 +31,9 @@ constexpr std::size_t kLeaves = 3000, kEvery = 16, kMiddle = kLeaves / 2;
 
 /// A heap without a thread whose every step is the test's, and a table of what lives in spans that are nearly empty.
 struct Bench {
-    explicit Bench(std::chrono::nanoseconds budget = 1ms)
+    explicit Bench(std::chrono::nanoseconds budget = 1ms, std::size_t limit = 256 << 20)
         : heap({.reserve = 1 << 30,
-                .limit = 256 << 20,
+                .limit = limit,
                 .collector = perfloc::Collector::hinted,
                 .pauses = {.max = budget},
                 .collector_thread = false}) {}
