@@ -12,7 +12,8 @@ struct Stress {
     bool move = false;    ///< everything that may move is moved at every safepoint, survivors at every end
     bool poison = false;  ///< released memory is overwritten and quarantined (`move` and ASan imply the quarantine)
 
-    bool condemn = false;  ///< every end of a scope that something may still name is collected beside the program
+    /// Every end of a scope that something may still name is collected beside the program, and no kept one is told at once whose it is.
+    bool condemn = false;
 
     bool any() const { return verify || move || poison || condemn; }
     bool quarantine() const { return move || poison || kAsan; }

@@ -288,7 +288,9 @@ void Background::list_slots() {
     }
 }
 
-bool Background::is_marked_span(const void* address) const { return Set{cycle_.heap, cycle_.pages}.contains(address); }
+bool Background::is_marked_span(const void* address) const {
+    return cycle_.pages.contains(cycle_.heap.pages.page_of(address));
+}
 
 void Background::list_span(SlotLister& lister, std::uint32_t page, const Span& span, bool outward) {
     HeapCore& heap = cycle_.heap;

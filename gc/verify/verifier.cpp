@@ -39,6 +39,12 @@ bool Verifier::is_dying(const void* object) const {
     return heap_.collection.mode == detail::BarrierMode::settling && heap_.collector->dying(object);
 }
 
+/// In a span that the running collection has marked in and settled; not in one that the end of a scope has adopted meanwhile.
+bool Verifier::has_left_set(const void* address) const {
+    const detail::Span& span = heap_.pages.span_at(address);
+    return span.settled == heap_.collection.cycle && detail::load_relaxed(span.cycle) == heap_.collection.cycle;
+}
+
 void Verifier::violation(std::string line) {
     if (report_.violations.size() < kMostViolations) report_.violations.push_back(std::move(line));
 }
@@ -174,11 +180,9 @@ void Verifier::check_reference(Region& region, const Where& parent, std::size_t 
     if (detail::key_encloses(heap_.regions.record(index).key, own)) return;
     // Protocol P16: the running collection walks the lists of all its regions yet; one of them is enough for what is in its set
     // or has just left it.
-    const bool of_set =
-        heap_.regions.record(index).looked_at != 0 || heap_.pages.span_at(target).settled == heap_.collection.cycle;
+    const bool of_set = heap_.regions.record(index).looked_at != 0 || has_left_set(target);
     // Within what was one set, some of it settled, some not yet: where they will be apart, it is on the collection's list.
-    const bool from_set =
-        heap_.regions.record(region).looked_at != 0 || heap_.pages.span_at(&slot).settled == heap_.collection.cycle;
+    const bool from_set = heap_.regions.record(region).looked_at != 0 || has_left_set(&slot);
     const bool both = of_set && from_set;
     if (both && heap_.collection.mode == detail::BarrierMode::settling) return;
     const bool told = heap_.collection.mode != detail::BarrierMode::idle && of_set &&

@@ -46,6 +46,7 @@ private:
     std::string describe(const Where& parent, std::size_t offset, const void* child) const;
     void violation(std::string line);
     bool is_dying(const void* object) const;
+    bool has_left_set(const void* address) const;
 
     HeapCore& heap_;
     ObjectMap objects_;
