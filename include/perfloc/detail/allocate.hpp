@@ -22,12 +22,18 @@ PERFLOC_COLD PERFLOC_API void check_new_object(void* object) noexcept;
 PERFLOC_API void add_cleanup(RegionHot& region, void* object) noexcept;
 [[noreturn]] PERFLOC_COLD PERFLOC_API void bad_length(std::string_view type, std::int64_t length, bool negative);
 
+/// Allocation writes memory in order, but the hardware's prefetchers stop at the end of a page, and a new page's
+/// translation is a miss of its own: so memory is fetched more than a page ahead of the cursor, as HotSpot does
+/// (AllocatePrefetchDistance). A prefetch of what is not backed, or not the heap's, does nothing.
+inline constexpr std::size_t kFetchAhead = 4096 + 512;
+
 /// `bytes` includes the header and is a multiple of a word; at least two words, so that an object's address is in its
 /// own span.
 PERFLOC_INLINE void* allocate(std::size_t bytes, Header header) {
     char* const start = hot.cursor;
     if (static_cast<std::size_t>(hot.limit - start) < bytes) [[unlikely]]
         return allocate_slow(bytes, header);
+    __builtin_prefetch(start + kFetchAhead, 1);
     hot.cursor = start + bytes;
     *reinterpret_cast<Header*>(start) = header;
     return start + kHeaderBytes;
