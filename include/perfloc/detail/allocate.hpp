@@ -24,8 +24,18 @@ PERFLOC_API void add_cleanup(RegionHot& region, void* object) noexcept;
 
 /// Allocation writes memory in order, but the hardware's prefetchers stop at the end of a page, and a new page's
 /// translation is a miss of its own: so memory is fetched more than a page ahead of the cursor, as HotSpot does
-/// (AllocatePrefetchDistance). A prefetch of what is not backed, or not the heap's, does nothing.
-inline constexpr std::size_t kFetchAhead = 4096 + 512;
+/// (AllocatePrefetchDistance). Where the size is known, as many lines as the object takes (a loop whose length varies cost
+/// requests more than it gave). A prefetch of what is not backed, or not the heap's, does nothing.
+inline constexpr std::size_t kFetchAhead = 4096 + 512, kFetchedLine = 64, kMostFetched = 1024;
+
+PERFLOC_INLINE void fetch_ahead(const char* cursor, std::size_t bytes) {
+    std::size_t most = kFetchedLine;
+    if (__builtin_constant_p(bytes)) most = bytes < kMostFetched ? bytes : kMostFetched;
+#ifndef __clang__
+#pragma GCC unroll 16
+#endif
+    for (std::size_t at = 0; at < most; at += kFetchedLine) __builtin_prefetch(cursor + kFetchAhead + at, 1);
+}
 
 /// `bytes` includes the header and is a multiple of a word; at least two words, so that an object's address is in its
 /// own span.
@@ -33,7 +43,7 @@ PERFLOC_INLINE void* allocate(std::size_t bytes, Header header) {
     char* const start = hot.cursor;
     if (static_cast<std::size_t>(hot.limit - start) < bytes) [[unlikely]]
         return allocate_slow(bytes, header);
-    __builtin_prefetch(start + kFetchAhead, 1);
+    fetch_ahead(start, bytes);
     hot.cursor = start + bytes;
     *reinterpret_cast<Header*>(start) = header;
     return start + kHeaderBytes;
