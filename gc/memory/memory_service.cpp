@@ -71,8 +71,8 @@ void MemoryService::learn_demand(Clock::time_point now) {
 }
 
 bool MemoryService::get_ahead(Clock::time_point now) {
-    const std::size_t wanted = blocks_ahead(demand_.load(std::memory_order_relaxed),
-                                            most_ahead(heap_.pool.used_bytes()) / detail::kBlockBytes);
+    const std::size_t most = most_ahead(heap_.pool.used_bytes(), heap_.options.soft_limit) / detail::kBlockBytes;
+    const std::size_t wanted = blocks_ahead(demand_.load(std::memory_order_relaxed), most);
     const std::size_t idle = heap_.pool.idle_blocks() + heap_.pool.released_blocks();
     if (idle >= wanted || now < no_ahead_before_) return false;
     const std::size_t piece = std::min(wanted - idle, kAheadPiece);

@@ -21,9 +21,12 @@ constexpr std::size_t next_demand(std::size_t demand, std::uint64_t taken, std::
     return std::max<std::size_t>(faded, static_cast<std::size_t>((taken + whole - 1) / whole));
 }
 
-/// At most so many bytes wait for the program: an eighth of what it uses, so that a small heap stays small.
-constexpr std::size_t most_ahead(std::size_t used_bytes) {
-    return std::clamp<std::size_t>(used_bytes / 8, std::size_t{256} << 10, std::size_t{64} << 20);
+/// At most so many bytes wait for the program: an eighth of what it uses, so that a small heap stays small, and none above
+/// the soft limit, where it is not meant to grow (a ring of messages kept a tenth of its memory ahead, and never used it).
+constexpr std::size_t most_ahead(std::size_t used_bytes, std::size_t soft_limit) {
+    constexpr std::size_t least = std::size_t{256} << 10;
+    const std::size_t below = std::max(least, soft_limit - std::min(soft_limit, used_bytes));
+    return std::min(below, std::clamp<std::size_t>(used_bytes / 8, least, std::size_t{64} << 20));
 }
 
 /// Blocks with memory that should wait for the program: twice what it takes a period, at most `most`; none for a heap

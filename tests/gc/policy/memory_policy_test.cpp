@@ -36,6 +36,16 @@ TEST_CASE("twice what a period takes is kept ahead, up to a bound, and nothing f
     CHECK(blocks_ahead(5, 0) == 0);
 }
 
+TEST_CASE("an eighth of what is used waits ahead, and no more than reaches the soft limit") {
+    constexpr std::size_t MiB = 1 << 20, block = MiB / 4;
+    CHECK(most_ahead(0, 100 * MiB) == block);
+    CHECK(most_ahead(40 * MiB, 100 * MiB) == 5 * MiB);
+    CHECK(most_ahead(96 * MiB, 100 * MiB) == 4 * MiB);
+    CHECK(most_ahead(100 * MiB, 100 * MiB) == block);
+    CHECK(most_ahead(200 * MiB, 100 * MiB) == block);
+    CHECK(most_ahead(4096 * MiB, 8192 * MiB) == 64 * MiB);
+}
+
 TEST_CASE("of idle memory an eighth of what is used is kept, and not less than 4 MiB") {
     struct Case {
         std::size_t idle, used, excess;
