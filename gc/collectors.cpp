@@ -64,7 +64,15 @@ public:
         const bool wait = std::exchange(slice_may_wait_, false) && !slice_waited_;
         slice_waited_ = wait;
         if (wait || detail::hot.quiet != 0 || no_pause()) return engine_.answer();  // law [quiet]
-        paced_slice(false);
+        paced_slice(Occasion::scope);
+    }
+
+    void attend_allocation() noexcept override {
+        if (detail::hot.quiet != 0 || no_pause()) return;  // law [quiet]
+        const CyclePhase phase = engine_.phase();
+        if (phase == CyclePhase::agree || (is_collectors(phase) && engine_.has_thread())) return;
+        if ((phase == CyclePhase::idle && waits_for_poll()) || engine_.waits_for_poll()) return;
+        paced_slice(Occasion::allocation);
     }
 
     void handshake() noexcept override { engine_.answer(); }
@@ -93,7 +101,7 @@ public:
             if (is_collectors(engine_.phase()) && engine_.has_thread()) {
                 engine_.driver().wait(Deadline::in(left));
             } else {
-                timed_slice(std::min(left, pacer_.longest()), true);
+                timed_slice(std::min(left, pacer_.longest()), Occasion::poll);
             }
         }
     }
@@ -166,6 +174,8 @@ private:
     static constexpr bool kWatchStack = true;
 #endif
 
+    enum class Occasion { allocation, scope, poll };  // of a slice
+
     /// A slice as well would be too much for one call.
     ScopeReport took(const ScopeReport& report) {
         slice_may_wait_ = engine_.active() && report.pause > pacer_.longest() / 2;
@@ -198,7 +208,7 @@ private:
         if (engine_.active()) {
             const bool may_move = !(is_collectors(engine_.phase()) && engine_.has_thread());
             if (kWatchStack && may_move) watch_stack();
-            paced_slice(true);
+            paced_slice(Occasion::poll);
             if (kWatchStack && may_move) {
                 const auto held = engine_.driver().hold();  // the slice may have woken the thread
                 stack_.after();
@@ -253,7 +263,8 @@ private:
     }
 
     /// One slice, if the program's share of time allows it now.
-    void paced_slice(bool in_poll) {
+    void paced_slice(Occasion occasion) {
+        const bool in_poll = occasion == Occasion::poll;
         const CyclePhase phase = engine_.phase();
         watch();
         const bool urgent = pressure_.urgent(engine_.cycle());
@@ -265,12 +276,12 @@ private:
         if (phase == CyclePhase::idle && !in_poll && waits_for_poll()) return wait_for_poll();
         if (!in_poll && engine_.waits_for_poll() && ++slices_without_poll_ <= kMostSlicesWithoutPoll) return;
         // law [progress]: a program that outruns its collection gives a slice whenever it can.
-        if (urgent) return timed_slice(pacer_.longest(), in_poll);
+        if (urgent) return timed_slice(pacer_.longest(), occasion);
         const auto now = detail::TickClock::duration(detail::TickClock::now());
         const std::chrono::nanoseconds allowance =
             pacer_.allowance(now, in_poll ? engine_.needs() : std::chrono::nanoseconds(0));
         if (allowance.count() == 0) return;
-        timed_slice(allowance, in_poll);
+        timed_slice(allowance, occasion);
     }
 
     /// At a poll, for the time of one pause: law [progress]. A stall is where the thread did not make way.
@@ -282,7 +293,10 @@ private:
         pacer_.spent(heap_.events.pause(cause, start, 0, 0, Label("(slice)")));
     }
 
-    void timed_slice(std::chrono::nanoseconds time, bool in_poll) {
+    void timed_slice(std::chrono::nanoseconds time, Occasion occasion) {
+        const bool in_poll = occasion == Occasion::poll;
+        const bool may_reap = occasion != Occasion::allocation;
+        if (occasion == Occasion::allocation) ++heap_.collection.counts.allocation_slices;
         const detail::Moment start = heap_.events.now();
         const SliceKind kind = kind_of(engine_.phase(), in_poll && engine_.waits_for_poll());
         const CycleTotals before = engine_.cycle().totals;
@@ -292,7 +306,11 @@ private:
         // The same where the budget is less than the least piece of work: law [progress].
         const bool adopt_all =
             slices_without_poll_ > kMostSlicesWithoutPoll || fruitless_slices_ > kMostFruitlessSlices;
-        engine_.slice({.deadline = Deadline::in(time), .in_poll = in_poll, .adopt_all = adopt_all});
+        engine_.slice({.deadline = Deadline::in(time),
+                       .in_poll = in_poll,
+                       .may_clear = may_reap,
+                       .may_destroy = may_reap,
+                       .adopt_all = adopt_all});
         const CycleTotals& after = engine_.cycle().totals;
         const Bytes bytes = after.adopted_bytes + after.evacuated_bytes - before.adopted_bytes - before.evacuated_bytes;
         const bool fruitless = in_poll && bytes == 0 && engine_.waits_for_poll();

@@ -79,6 +79,17 @@ bool relieve(HeapCore& heap) {
     return any;
 }
 
+/// A scope that grows large between two polls (in the stress mode any scope) gives the collection its slices here: before
+/// memory is taken, so that a slice finds nothing half made.
+void attend_allocation(HeapCore& heap, const Region& region) {
+    const std::uint64_t large = heap.stress.condemn ? 0 : kPagesPerBlock;
+    if (!heap.collection.active() || region.pages < large) return;
+    Region& current = *heap.current_region();
+    store_hot();
+    heap.collector->attend_allocation();
+    load_hot(current);
+}
+
 void* place(char* at, Header header) {
     *reinterpret_cast<Header*>(at) = header;
     return at + kHeaderBytes;
@@ -91,6 +102,7 @@ void* allocate_large(HeapCore& heap, Region& region, std::size_t bytes, Header h
                         "bytes, its reservation {}",
                         bytes, type_info(header_type(header)).name, heap.pool.limit_bytes(), heap.memory.bytes()));
     }
+    attend_allocation(heap, region);
     std::uint32_t page = heap.pool.take_large(region, bytes);
     if (page == 0 && release_spares(heap)) page = heap.pool.take_large(region, bytes);
     if (page == 0 && relieve(heap)) page = heap.pool.take_large(region, bytes);
@@ -179,6 +191,7 @@ void* allocate_slow(std::size_t bytes, Header header) {
     HeapCore& heap = *hot.mutator->heap;
     Region& region = as_region(*hot.region);
     if (bytes > kLargeBytes) return allocate_large(heap, region, bytes, header);
+    attend_allocation(heap, region);
     store_hot();
     if (!refill(heap, region, bytes) && !(relieve(heap) && refill(heap, region, bytes)))
         out_of_memory(heap, bytes, header);

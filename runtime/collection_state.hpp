@@ -25,7 +25,8 @@ struct CollectionCounts {
     std::uint64_t few_survived = 0;       ///< that ended, and of which so little survived that no collection was needed
     std::uint64_t spans_adopted = 0;
     std::uint64_t spans_evacuated = 0;
-    std::uint64_t hole_pages = 0;  ///< cut out of spans that stayed, by collections of any kind
+    std::uint64_t allocation_slices = 0;  ///< given where allocation took memory
+    std::uint64_t hole_pages = 0;         ///< cut out of spans that stayed, by collections of any kind
 };
 
 struct CollectionState {

@@ -25,6 +25,9 @@ public:
     virtual void condemn(Region& ended, Region& enclosing) noexcept = 0;
     /// A scope has begun or ended while a collection goes on: one slice that moves nothing, within the budget.
     virtual void attend() noexcept = 0;
+    /// Allocation takes more memory while a collection goes on: a slice as above, in which no destructor runs and no weak
+    /// handle is cleared.
+    virtual void attend_allocation() noexcept = 0;
     /// The slow path of allocation: a handshake is answered, in O(1). Nothing moves or dies.
     virtual void handshake() noexcept = 0;
     /// At the limit: ends what is being collected, moving nothing. False when nothing was; then there is no more to free.

@@ -84,12 +84,11 @@ bool Engine::advance(Slice& slice) {
             answer();
             return true;
         case CyclePhase::clear:
-            if (reap_.clear(deadline)) cycle_.phase.enter(CyclePhase::destroy);
-            return true;
+            if (reap_.clear(deadline, slice.may_clear)) cycle_.phase.enter(CyclePhase::destroy);
+            return !reap_.held_up();
         case CyclePhase::destroy:
-            if (!slice.may_destroy && reap_.has_cleanups()) return false;
             destroy(slice);
-            return true;
+            return !reap_.held_up();
         case CyclePhase::record:
             if (settler_.record(deadline)) cycle_.phase.enter(CyclePhase::settle);
             return true;
@@ -109,7 +108,7 @@ bool Engine::advance(Slice& slice) {
 }
 
 void Engine::destroy(Slice& slice) {
-    const bool done = reap_.destroy(slice.deadline);
+    const bool done = reap_.destroy(slice.deadline, slice.may_destroy);
     // What destructors shade is for raw pointers, of which a poll leaves none; and what it settles next may move.
     if (slice.in_poll) forget_shades();
     if (!done) return;

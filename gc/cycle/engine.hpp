@@ -15,6 +15,7 @@ namespace perfloc::gc {
 struct Slice {
     Deadline deadline;
     bool in_poll = false;     ///< raw pointers have ended: objects of open scopes may move
+    bool may_clear = true;    ///< weak handles may be cleared
     bool may_destroy = true;  ///< destructors may run
     bool adopt_all = false;   ///< nothing is evacuated: the collection is to end soon
 };

@@ -22,8 +22,9 @@ void Reap::begin() {
     begun_ = false;
 }
 
-bool Reap::clear(Deadline& deadline) {
+bool Reap::clear(Deadline& deadline, bool may_clear) {
     HeapCore& heap = cycle_.heap;
+    held_up_ = false;
     for (; region_ < cycle_.set.size(); ++region_, begun_ = false) {
         Region& region = *cycle_.set[region_];
         if (!begun_) {  // handles made from here on are to the living
@@ -32,13 +33,13 @@ bool Reap::clear(Deadline& deadline) {
             detail::splice_handles(region.walked_global, region.global_weak);
             begun_ = true;
         }
-        while (!clear_some(region.walked, region.weak, false)) {
-            if (deadline.passed_now()) return false;
+        while (!clear_some(region.walked, region.weak, false, may_clear)) {
+            if (held_up_ || deadline.passed_now()) return false;
         }
         for (bool all = false; !all;) {
             const std::lock_guard guard(heap.global_handles);
-            all = clear_some(region.walked_global, region.global_weak, true);
-            if (!all && deadline.passed_now()) return false;
+            all = clear_some(region.walked_global, region.global_weak, true, may_clear);
+            if (!all && (held_up_ || deadline.passed_now())) return false;
         }
     }
     region_ = 0;
@@ -46,12 +47,14 @@ bool Reap::clear(Deadline& deadline) {
 }
 
 /// A few handles of `from`: those to the living go to `to`. True when none is left.
-bool Reap::clear_some(HandleNode& from, HandleNode& to, bool global) {
+bool Reap::clear_some(HandleNode& from, HandleNode& to, bool global, bool may_clear) {
     HeapCore& heap = cycle_.heap;
     for (int i = 0; i < kHandlesAtOnce && !list_empty(from); ++i) {
         HandleNode& node = *from.next;
         const bool in_set = detail::in_set(heap, node.object);
         if (in_set && !marked_word(cycle_.marks, heap.pages, node.object)) {
+            held_up_ = !may_clear;
+            if (held_up_) return false;
             clear_weak(node, global);
             continue;
         }
@@ -62,19 +65,13 @@ bool Reap::clear_some(HandleNode& from, HandleNode& to, bool global) {
     return list_empty(from);
 }
 
-bool Reap::has_cleanups() const {
-    for (const Region* const region : cycle_.set) {
-        if (!region->condemned_cleanups.empty()) return true;
-    }
-    return false;
-}
-
-bool Reap::destroy(Deadline& deadline) {
+bool Reap::destroy(Deadline& deadline, bool may_destroy) {
+    held_up_ = false;
     for (; region_ < cycle_.set.size(); ++region_) {
         Region& region = *cycle_.set[region_];
         while (!region.condemned_cleanups.empty()) {
-            destroy_some(region, deadline);
-            if (deadline.passed_now()) return false;
+            destroy_some(region, deadline, may_destroy);
+            if (held_up_ || deadline.passed_now()) return false;
         }
         // The living, oldest first again.
         while (!living_.empty()) {
@@ -86,15 +83,19 @@ bool Reap::destroy(Deadline& deadline) {
 }
 
 /// At most so many that looking at the clock after each destructor costs little.
-void Reap::destroy_some(Region& region, Deadline& deadline) {
+void Reap::destroy_some(Region& region, Deadline& deadline, bool may_destroy) {
     HeapCore& heap = cycle_.heap;
     std::vector<void*> one(1);
     const bool attached = detail::hot.mutator != nullptr && detail::hot.mutator->heap == &heap;
     Region* const current = attached ? heap.current_region() : nullptr;
     if (attached) detail::load_hot(*current);
     while (!region.condemned_cleanups.empty() && !deadline.passed()) {
-        void* const object = region.condemned_cleanups.pop(heap.chunks);
-        if (marked_word(cycle_.marks, heap.pages, object)) {
+        void* const object = region.condemned_cleanups.back();
+        const bool lives = marked_word(cycle_.marks, heap.pages, object);
+        held_up_ = !lives && !may_destroy;
+        if (held_up_) break;
+        region.condemned_cleanups.pop(heap.chunks);
+        if (lives) {
             living_.push(heap.chunks, object);
             continue;
         }

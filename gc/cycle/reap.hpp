@@ -12,19 +12,20 @@ public:
     explicit Reap(Cycle& cycle) : cycle_(cycle) {}
 
     void begin();
-    /// Each: true when all is done.
-    bool clear(Deadline& deadline);
-    bool destroy(Deadline& deadline);
-    /// There are destructors to look at.
-    bool has_cleanups() const;
+    /// Each: true when all is done. Where it may not, it goes as far as the first handle to the dead, or the first destructor
+    /// to run, and is held up.
+    bool clear(Deadline& deadline, bool may_clear);
+    bool destroy(Deadline& deadline, bool may_destroy);
+    bool held_up() const { return held_up_; }
 
 private:
-    bool clear_some(detail::HandleNode& from, detail::HandleNode& to, bool global);
-    void destroy_some(Region& region, Deadline& deadline);
+    bool clear_some(detail::HandleNode& from, detail::HandleNode& to, bool global, bool may_clear);
+    void destroy_some(Region& region, Deadline& deadline, bool may_destroy);
 
     Cycle& cycle_;
     std::size_t region_ = 0;
     bool begun_ = false;
+    bool held_up_ = false;
     detail::ChunkList<void*> living_;  // newest first
 };
 

@@ -32,7 +32,8 @@ public:
     /// How long a slice may be now; zero where it is better to wait until one is worth its start: half of the longest pause,
     /// or what its first piece of work needs.
     nanoseconds allowance(nanoseconds now, nanoseconds need = nanoseconds(0)) {
-        const nanoseconds passed = std::max(nanoseconds(0), now - last_);
+        const nanoseconds passed = started_ ? std::max(nanoseconds(0), now - last_) : nanoseconds(0);
+        started_ = true;
         last_ = now;
         credit_ = std::min(
             most_, credit_ + nanoseconds(static_cast<std::int64_t>(static_cast<double>(passed.count()) * rate_)));
@@ -48,7 +49,8 @@ private:
     double rate_ = 0;
     nanoseconds most_{0};
     nanoseconds credit_{0};
-    nanoseconds last_{0};
+    nanoseconds last_{0};  // what it was asked at
+    bool started_ = false;
 };
 
 /// How far the heap may grow, above what the last collection left, before the next begins by itself: so that it ends, as the

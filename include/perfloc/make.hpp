@@ -13,7 +13,8 @@
 /// All: the arguments of an aggregate are its fields, Ref fields from Handles, Refs or plain pointers; of another class
 /// they are its constructor's. Amortised O(1) and the constructor's own work. Throws OutOfMemory at the limit,
 /// ObjectTooLarge, AttachError on a thread without a mutator, LengthError for an impossible length, and what the
-/// constructor throws. No safepoint: nothing moves and nothing dies.
+/// constructor throws. No safepoint: nothing moves and nothing dies. Where a large scope takes more memory while a collection
+/// goes on, that may be given a slice, within the pause budget (not in constructors, nor under NoPause).
 namespace perfloc {
 
 /// As first argument: so many bytes of uninitialised storage behind the object, word-aligned.

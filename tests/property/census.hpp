@@ -39,10 +39,11 @@ enum class Event : std::uint8_t {
     spans_evacuated,
     hole_pages,         ///< cut out of spans that stayed
     few_survived,       ///< little survived of a scope that is too large to be copied whole
+    allocation_slices,  ///< that a collection was given where a scope took memory
     pending_destroyed,  ///< a destructor ran in another step than the end of its scope
     rested,             ///< all that had ended was settled
 };
-inline constexpr std::size_t kEvents = 30;
+inline constexpr std::size_t kEvents = 31;
 
 inline constexpr std::array<std::string_view, kEvents> kEventNames = {"released",
                                                                       "promoted_inline",
@@ -72,6 +73,7 @@ inline constexpr std::array<std::string_view, kEvents> kEventNames = {"released"
                                                                       "spans_evacuated",
                                                                       "hole_pages",
                                                                       "few_survived",
+                                                                      "allocation_slices",
                                                                       "pending_destroyed",
                                                                       "rested"};
 

@@ -177,6 +177,7 @@ TEST_CASE("a random heap program under the hinted collector does as its model sa
              {Event::spans_evacuated, 50},
              {Event::hole_pages, 1000},
              {Event::few_survived, 40},
+             {Event::allocation_slices, 200},
              {Event::pending_destroyed, 50},
              {Event::rested, 50}});
 }

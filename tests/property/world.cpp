@@ -190,6 +190,7 @@ void World::note_counts() {
     census.count(Event::spans_evacuated, now.spans_evacuated - counted_.spans_evacuated);
     census.count(Event::hole_pages, now.hole_pages - counted_.hole_pages);
     census.count(Event::few_survived, now.few_survived - counted_.few_survived);
+    census.count(Event::allocation_slices, now.allocation_slices - counted_.allocation_slices);
     counted_ = now;
 }
 

@@ -103,7 +103,7 @@ TEST_CASE("what has ended beside a scope that is collected is left alone") {
 }
 
 TEST_CASE("what has ended does not wait for ever for a poll that does not come") {
-    Bench bench(1us);
+    Bench bench(1us, 256 << 20, 0.9);
     perfloc::Scope outer{"outer"};
     end_one(bench, 0);
     end_one(bench, 1);
