@@ -68,10 +68,11 @@ public:
     }
 
     void attend_allocation() noexcept override {
-        if (detail::hot.quiet != 0 || no_pause()) return;  // law [quiet]
         const CyclePhase phase = engine_.phase();
-        if (phase == CyclePhase::agree || (is_collectors(phase) && engine_.has_thread())) return;
-        if ((phase == CyclePhase::idle && waits_for_poll()) || engine_.waits_for_poll()) return;
+        if (phase == CyclePhase::agree) return engine_.answer();
+        if (detail::hot.quiet != 0 || no_pause() || (is_collectors(phase) && engine_.has_thread()))
+            return;  // law [quiet]
+        if ((phase == CyclePhase::idle && waits_for_poll()) || engine_.waits_for_poll() || engine_.held_up()) return;
         paced_slice(Occasion::allocation);
     }
 
@@ -273,6 +274,7 @@ private:
             return;
         }
         if (phase == CyclePhase::agree) return engine_.answer();
+        if (phase == CyclePhase::idle && !in_poll && engine_.none_ready()) return;
         if (phase == CyclePhase::idle && !in_poll && waits_for_poll()) return wait_for_poll();
         if (!in_poll && engine_.waits_for_poll() && ++slices_without_poll_ <= kMostSlicesWithoutPoll) return;
         // law [progress]: a program that outruns its collection gives a slice whenever it can.

@@ -209,6 +209,7 @@ void* allocate_in(RegionHot& hot_region, std::size_t bytes, Header header) {
     HeapCore& heap = *hot.mutator->heap;
     if (bytes > kLargeBytes) return allocate_large(heap, region, bytes, header);
     if (&region == hot.region) return allocate(bytes, header);
+    if (static_cast<std::size_t>(region.limit - region.cursor) < bytes) attend_allocation(heap, region);
     void* object = bump(heap, region, bytes);
     if (object == nullptr && relieve(heap)) object = bump(heap, region, bytes);
     if (object == nullptr) out_of_memory(heap, bytes, header);
@@ -238,7 +239,14 @@ void* allocate_pinned(RegionHot& hot_region, std::size_t bytes, std::size_t alig
     const auto gap = [alignment](const char* p) {
         return (alignment - (reinterpret_cast<std::uintptr_t>(p) + kHeaderBytes) % alignment) % alignment;
     };
-    if (at == nullptr || static_cast<std::size_t>(region.pinned_limit - at) < gap(at) + bytes) {
+    const auto fits = [&] {
+        return at != nullptr && static_cast<std::size_t>(region.pinned_limit - at) >= gap(at) + bytes;
+    };
+    if (!fits()) {
+        attend_allocation(heap, region);
+        at = region.pinned_cursor;
+    }
+    if (!fits()) {
         const std::uint32_t wanted = region.pinned_span == 0 ? 1 : next_span_pages(heap, region, region.pinned_span);
         std::uint32_t page = take_span(heap, region, wanted, pages_for(bytes + slack), SpanKind::pinned);
         if (page == 0 && relieve(heap)) {

@@ -160,6 +160,29 @@ bool release_spares(HeapCore& heap) {
     return any;
 }
 
+Region* new_region(HeapCore& heap, std::uint64_t key, Region* parent) {
+    Region* region = heap.regions.create(key, parent);
+    if (region != nullptr) return region;
+    const bool attached = hot.mutator != nullptr && hot.mutator->heap == &heap;
+    if (attached && release_spares(heap)) region = heap.regions.create(key, parent);
+    const auto take_back = [&] {
+        heap.pool.consolidate();
+        region = heap.regions.create(key, parent);
+        if (region != nullptr || !attached) return;
+        // Records of scopes that were kept. Where a collection looks at them it does this itself.
+        heap.for_each_open_region([&](Region& open) {
+            if (heap.regions.record(open).looked_at == 0) stamp_absorbed(heap, open);
+        });
+        region = heap.regions.create(key, parent);
+    };
+    if (region == nullptr) take_back();
+    if (region == nullptr && attached && hot.quiet == 0 && heap.collection.active()) {
+        heap.collector->relieve();
+        take_back();
+    }
+    return region;
+}
+
 Region& open_region(HeapCore& heap, Region& parent, const Label& label) {
     const std::uint64_t key = heap.regions.record(parent).key + 1;
     if (RegionTable::depth_of(key) >= kDepthSpan - 1) {
@@ -172,19 +195,7 @@ Region& open_region(HeapCore& heap, Region& parent, const Label& label) {
         region->cursor = region->start;  // a fast end leaves it where the last refill put it
         region->filled_bytes = 0;
     } else {
-        region = heap.regions.create(key, &parent);
-        if (region == nullptr && release_spares(heap)) region = heap.regions.create(key, &parent);
-        if (region == nullptr) {
-            heap.pool.consolidate();
-            region = heap.regions.create(key, &parent);
-        }
-        if (region == nullptr) {
-            // Records of scopes that were kept.
-            heap.for_each_open_region([&](Region& open) {
-                if (heap.regions.record(open).looked_at == 0) stamp_absorbed(heap, open);
-            });
-            region = heap.regions.create(key, &parent);
-        }
+        region = new_region(heap, key, &parent);
         if (region == nullptr) {
             throw OutOfMemory(fmt::format("perfloc: no room for one more scope (\"{}\"): {} regions are in use",
                                           LabelTable::name(label), heap.regions.end() - 1));

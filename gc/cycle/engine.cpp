@@ -64,7 +64,7 @@ bool Engine::advance(Slice& slice) {
     Deadline& deadline = slice.deadline;
     switch (phase()) {
         case CyclePhase::idle:
-            if (waiting_.empty() || hold_) return false;
+            if (waiting_.empty() || hold_ || (none_ready_ && !slice.in_poll)) return false;
             begin_waiting(slice.in_poll);
             return phase() != CyclePhase::idle;
         case CyclePhase::gather:
@@ -169,6 +169,7 @@ void Engine::end() {
                                    .evacuation_ns_per_byte = settler_.costs().per_byte(),
                                    .evacuation_ns_per_slot = settler_.costs().per_slot()});
     if (cycle_.pressure()) ++heap_.collection.counts.pressure_cycles;
+    none_ready_ = false;  // those around what was collected may be now
     cycle_.phase.enter(CyclePhase::idle);
     set_mode(BarrierMode::idle);
 }

@@ -52,6 +52,11 @@ public:
         return phase() == CyclePhase::settle ? settler_.needs() : std::chrono::nanoseconds(0);
     }
 
+    /// What an allocation gave a slice to last has come to a weak handle to clear or a destructor to run.
+    bool held_up() const { return (phase() == CyclePhase::clear || phase() == CyclePhase::destroy) && reap_.held_up(); }
+    /// None of what waits may begin before the next poll.
+    bool none_ready() const { return none_ready_; }
+
     /// All that is left moves objects.
     bool waits_for_poll() const { return phase() == CyclePhase::settle && settler_.waits_for_poll(); }
 
@@ -91,6 +96,7 @@ private:
     Settler settler_{cycle_};
     Follow follow_{cycle_};
     bool hold_ = false;
+    bool none_ready_ = false;
     std::size_t owed_ = 0;
     std::vector<Region*> waiting_;  // in the order of their ends: inner scopes first
     Driver driver_;                 // at last: its thread ends first

@@ -54,7 +54,9 @@ void Engine::condemn(Region& ended, Region& enclosing) {
     ++counts.condemned;
     if (phase() != CyclePhase::idle) ++counts.condemned_waiting;
     if (looked_at != 0) ++counts.condemned_in_set, owe(ended);
-    if (phase() == CyclePhase::idle && !hold_) begin_waiting(false);
+    const bool may_begin = !ended.start_in_poll || (ended.attention & detail::kKeep) != 0;
+    none_ready_ = none_ready_ && !may_begin;
+    if (phase() == CyclePhase::idle && !hold_ && !none_ready_) begin_waiting(false);
     set_mode(heap_.collection.mode);
     attend_current();
 }
@@ -78,6 +80,7 @@ void Engine::begin_waiting(bool in_poll) {
         }
     }
     waiting_ = std::move(rest);
+    none_ready_ = cycle_.set.empty() && !merged && !in_poll;
     heap_.collection.waiting = static_cast<std::uint32_t>(waiting_.size());
     heap_.collection.waiting_bytes = 0;
     for (const Region* const region : waiting_) heap_.collection.waiting_bytes += region->pages * detail::kPageBytes;

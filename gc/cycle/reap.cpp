@@ -19,7 +19,7 @@ constexpr int kHandlesAtOnce = 32;
 
 void Reap::begin() {
     region_ = 0;
-    begun_ = false;
+    begun_ = held_up_ = false;
 }
 
 bool Reap::clear(Deadline& deadline, bool may_clear) {

@@ -21,7 +21,7 @@ constexpr std::size_t next_demand(std::size_t demand, std::uint64_t taken, std::
     return std::max<std::size_t>(faded, static_cast<std::size_t>((taken + whole - 1) / whole));
 }
 
-/// At most so many bytes wait for the program: an eighth of what it uses, so that a small heap stays small, and none above
+/// At most so many bytes wait for the program: an eighth of what it uses, so that a small heap stays small, and no more than a block above
 /// the soft limit, where it is not meant to grow (a ring of messages kept a tenth of its memory ahead, and never used it).
 constexpr std::size_t most_ahead(std::size_t used_bytes, std::size_t soft_limit) {
     constexpr std::size_t least = std::size_t{256} << 10;

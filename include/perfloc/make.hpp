@@ -13,8 +13,8 @@
 /// All: the arguments of an aggregate are its fields, Ref fields from Handles, Refs or plain pointers; of another class
 /// they are its constructor's. Amortised O(1) and the constructor's own work. Throws OutOfMemory at the limit,
 /// ObjectTooLarge, AttachError on a thread without a mutator, LengthError for an impossible length, and what the
-/// constructor throws. No safepoint: nothing moves and nothing dies. Where a large scope takes more memory while a collection
-/// goes on, that may be given a slice, within the pause budget (not in constructors, nor under NoPause).
+/// constructor throws. No safepoint: nothing moves and nothing dies. Where a scope of 256 KiB and more takes memory while a
+/// collection goes on, that may be given a slice, within the pause budget (not in constructors, nor under NoPause).
 namespace perfloc {
 
 /// As first argument: so many bytes of uninitialised storage behind the object, word-aligned.
@@ -57,7 +57,7 @@ Array<T>* make_array_zero(Where where, Length length) {
 }
 template <class T, class Where, class Length, class Value>
 Array<T>* make_array_filled(Where where, Length length, const Value& value) {
-    return make_array_object<T>(where, length, [&value](T* elements, std::size_t n) {
+    return make_array_object<T, quiet_argument<Value>>(where, length, [&value](T* elements, std::size_t n) {
         if constexpr (is_ref<T>) {
             for (std::size_t i = 0; i < n; ++i) ::new (elements + i) T(value);
         } else {

@@ -8,7 +8,8 @@
 /// For a program's own tests: collections beside the program, one step at a time, so that a test decides what happens
 /// between two of them. Of heaps with Options::collector_thread = false, by their mutator, under Collector::hinted; the
 /// functions that step throw OptionError for another heap, and AttachError on a thread that is not its mutator's. At a
-/// PauseBudget::utilization just below 1 (0.999999) the program gives no slices by itself beside.
+/// PauseBudget::utilization just below 1 (0.999999) the program gives no slices by itself beside, until its heap has grown by
+/// 24 MiB (a collection is urgent then).
 namespace perfloc::testing {
 
 /// The phase of the collection beside the program: "idle", "gather", "mark", "agree", "sweep", "clear", "destroy", "record",

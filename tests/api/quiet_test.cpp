@@ -108,3 +108,41 @@ TEST_CASE("neither allocation nor a scope's end is a safepoint") {
     poll();
     CHECK(collections() == 1);
 }
+
+namespace {
+
+/// An argument whose conversion runs while the object is half built.
+struct Converts {
+    Heap& heap;
+    operator std::uint64_t() const {
+        for (int i = 0; i < 100'000; ++i) make_raw<Node>();  // another span, of another size
+        poll();
+        heap.collect_full();
+        return 5;
+    }
+};
+
+struct Held {
+    Ref<Node> node;
+    std::uint64_t number = 0;
+};
+
+}  // namespace
+
+TEST_CASE("nothing moves while an argument is converted to a field, and what the object refers to is recorded") {
+    Heap heap(objects::small());
+    Mutator me(heap);
+    DetachedScope other(heap, "other");
+    const Handle<Node> node(other.make_raw<Node>(nullptr, nullptr, 17));
+    const auto before = heap.stats().full_collections();
+    const Handle<Held> held(make_raw<Held>(node.get(), Converts{heap}));
+    const Handle<Array<std::uint64_t>> numbers = make_array<std::uint64_t>(3, Converts{heap});
+    CHECK(heap.stats().full_collections() == before);
+    CHECK(heap.verify().ok());
+    other.end();
+    heap.collect_full();
+    CHECK(held->node->value == 17);
+    CHECK(held->number == 5);
+    CHECK((*numbers)[2] == 5);
+    CHECK(heap.verify().ok());
+}

@@ -113,6 +113,11 @@ inline constexpr bool is_strong<GlobalHandle<T>> = true;
 template <class T>
 inline constexpr bool is_strong<Pin<T>> = true;
 
+/// To initialise a field from it runs no code of the user's: another class may have a conversion, which may do anything.
+template <class A>
+inline constexpr bool quiet_argument =
+    std::is_scalar_v<std::remove_cvref_t<A>> || is_ref<std::remove_cvref_t<A>> || is_strong<std::remove_cvref_t<A>>;
+
 /// What stands for a reference among the arguments of make() is handed on as its target.
 template <class A>
 PERFLOC_INLINE decltype(auto) hand_on(A&& argument) {
@@ -180,7 +185,7 @@ PERFLOC_INLINE T* make_object(Where where, std::size_t extra, Args&&... args) {
         bad_length(type_name<T>(), static_cast<std::int64_t>(extra), false);
     const std::size_t bytes = own + round_to_words(extra);
     const Header header = header_for<T>() + (std::uint64_t{(bytes - own) / kWordBytes} << kCountShift);
-    if constexpr (constructs_quietly<T>()) {
+    if constexpr (constructs_quietly<T>() && (quiet_argument<Args> && ...)) {
         void* const memory = allocate_for<T>(where, bytes, header);
         const bool in_current_span = may_move<T> && std::is_same_v<Where, InCurrent> && bytes <= kLargeBytes;
         return build_checked<T>(memory, in_current_span, hand_on(static_cast<Args&&>(args))...);
@@ -236,14 +241,15 @@ PERFLOC_INLINE std::size_t array_bytes(Length length) {
     return bytes < 2 * kWordBytes ? 2 * kWordBytes : bytes;
 }
 
-template <class T, class Where, class Length, class Fill>
+/// `quiet_fill`: filling it runs no code of the user's but T's constructor.
+template <class T, bool quiet_fill = true, class Where, class Length, class Fill>
 inline Array<T>* make_array_object(Where where, Length length, Fill&& fill) {
     const std::size_t bytes = array_bytes<T>(length);
     const auto n = static_cast<std::size_t>(length);
     const Header header = array_header_for<T>() + (static_cast<std::uint64_t>(n) << kCountShift);
     void* const memory = allocate_for<T>(where, bytes, header);
     T* const elements = static_cast<T*>(memory);
-    if constexpr (constructs_quietly<T>() || is_ref<T> || std::is_scalar_v<T>) {
+    if constexpr (quiet_fill && (constructs_quietly<T>() || is_ref<T> || std::is_scalar_v<T>)) {
         fill(elements, n);
     } else {
         Construction construction(where.region(), memory, bytes, header);

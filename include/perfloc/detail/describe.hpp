@@ -102,7 +102,7 @@ struct NotPlain : std::bool_constant<!plain_field<T>()> {};
 template <class T>
 concept ConstantDefault = requires { typename std::bool_constant<(static_cast<void>(T{}), true)>; };
 
-/// Constructing a T runs no code of the user's and cannot throw, once its arguments are evaluated. law [quiet]: such an
+/// Constructing a T from quiet arguments (detail::quiet_argument) runs no code of the user's and cannot throw. law [quiet]: such an
 /// object is never seen half built, and so costs no bookkeeping.
 template <class T>
 consteval bool constructs_quietly() {

@@ -1,7 +1,9 @@
 // What the end of a scope adopts while open scopes are collected is none of what that collection looks at, wherever it goes later.
 #include "tests/gc/cycle/sparse_bench.hpp"
 
+#include <memory>
 #include <string>
+#include <vector>
 
 using namespace sparse;
 
@@ -15,6 +17,17 @@ struct Named {
 struct Holder {
     Ref<Named> named;
 };
+
+/// Kept scopes, each in the next, with more spans than are told at once whose they are now.
+void keep_nest(int depth) {
+    perfloc::Scope scope{"nested"};
+    if (depth == 0) {
+        for (int i = 0; i < 9; ++i) perfloc::make_raw_array<char>(33 * 1024);
+    } else {
+        keep_nest(depth - 1);
+    }
+    scope.keep();
+}
 
 }  // namespace
 
@@ -65,15 +78,38 @@ TEST_CASE("copies of a global handle that are dropped while roots are gathered l
 TEST_CASE("kept scopes in kept scopes do not use up the records of scopes") {
     perfloc::Heap heap({.reserve = 64 << 20, .limit = 60 << 20, .collector_thread = false});
     perfloc::Mutator me(heap);
-    const auto nest = [](auto&& self, int depth) -> void {
-        perfloc::Scope scope{"nested"};
-        if (depth == 0) {
-            for (int i = 0; i < 9; ++i) perfloc::make_raw_array<char>(33 * 1024);
-        } else {
-            self(self, depth - 1);
+    for (int round = 0; round < 100; ++round) keep_nest(100);
+    CHECK(heap.verify().ok());
+}
+
+TEST_CASE("neither while a collection looks at all of them, which is ended then") {
+    perfloc::Heap heap({.reserve = 64 << 20,
+                        .limit = 60 << 20,
+                        .pauses = {.max = 1ms, .utilization = 0.999999},
+                        .collector_thread = false});
+    perfloc::Mutator me(heap);
+    const Handle<Leaf> leaf = perfloc::make<Leaf>(perfloc::make_raw<Leaf>(nullptr, 7u), 8u);
+    for (int i = 0; i < 10'000; ++i) perfloc::make_raw<Leaf>(nullptr, 1u);
+    heap.root().trim();
+    REQUIRE(perfloc::testing::run_to(heap, "mark"));
+    for (int round = 0; round < 60; ++round) keep_nest(100);
+    CHECK(perfloc::testing::phase(heap) == "idle");
+    CHECK(leaf->other->value == 7);
+    CHECK(heap.verify().ok());
+}
+
+TEST_CASE("a detached scope takes back the records of kept scopes too") {
+    perfloc::Heap heap({.reserve = 64 << 20, .limit = 60 << 20, .collector_thread = false});
+    perfloc::Mutator me(heap);
+    std::vector<std::unique_ptr<perfloc::DetachedScope>> detached;
+    const Handle<Leaf> leaf = perfloc::make<Leaf>(nullptr, 7u);
+    for (int round = 0; round < 30; ++round) {
+        keep_nest(100);
+        for (int i = 0; i < 50; ++i) {
+            detached.push_back(std::make_unique<perfloc::DetachedScope>(heap, perfloc::Label("detached")));
+            detached.back()->make_raw<Leaf>(leaf, 1u);
         }
-        scope.keep();
-    };
-    for (int round = 0; round < 100; ++round) nest(nest, 100);
+    }
+    CHECK(perfloc::make_raw<Leaf>(leaf, 8u)->other->value == 7);
     CHECK(heap.verify().ok());
 }

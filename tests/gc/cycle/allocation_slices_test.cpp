@@ -2,6 +2,7 @@
 #include "tests/gc/cycle/sparse_bench.hpp"
 
 #include <optional>
+#include <thread>
 #include <vector>
 
 // A scope that grows large without a poll gives a collection beside the program its slices when it takes memory.
@@ -120,4 +121,62 @@ TEST_CASE("no slice is given while a constructor runs, and none under NoPause") 
     CHECK(make_until([&] { return pauses() > count; }));
     REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
     CHECK(length(bench[0]) == kLeaves * kEvery);
+}
+
+TEST_CASE("large objects alone answer the collector's handshakes") {
+    perfloc::Heap heap({.reserve = 2u << 30, .limit = 768 << 20, .collector = perfloc::Collector::hinted});
+    perfloc::Mutator me(heap);
+    const Handle<Table> table = perfloc::make_array<Ref<Leaf>>(1);
+    {
+        perfloc::Scope scope{"large"};
+        Leaf* last = nullptr;
+        for (std::size_t i = 0; i < kLeaves * kEvery; ++i) last = perfloc::make_raw<Leaf>(last, i);
+        (*table)[0] = last;
+        REQUIRE_FALSE(scope.end().settled);
+    }
+    perfloc::Scope scope{"growing"};
+    const auto phase = [&] { return perfloc::testing::phase(heap); };
+    const auto until = std::chrono::steady_clock::now() + 60s;
+    for (std::size_t made = 0; made < kMost && phase() != "idle"; made += kPiece) {
+        while ((phase() == "mark" || phase() == "sweep") && std::chrono::steady_clock::now() < until) {
+            std::this_thread::sleep_for(100us);
+        }
+        perfloc::make_raw_array<char>(kPiece);
+    }
+    CHECK(phase() == "idle");
+    CHECK(length((*table)[0].get()) == kLeaves * kEvery);
+}
+
+TEST_CASE("no slice is given where nothing may be done before a poll") {
+    Bench bench(100us, 768 << 20, 0.9);
+    std::vector<int> log;
+    const bool waiting = GENERATE(false, true);
+    std::optional<perfloc::DetachedScope> other;
+    if (waiting) other.emplace(bench.heap, perfloc::Label("other"));
+    if (waiting) bench[1] = other->make_raw<Leaf>(nullptr, 1u);
+    perfloc::Scope growing{"growing"};
+    {
+        perfloc::Scope scope{"ended"};
+        for (int i = 0; i < 5000; ++i) perfloc::make_raw<objects::Mortal>(log, i);
+        if (waiting) bench[1]->other = perfloc::make_raw<Leaf>(nullptr, 2u);
+        bench[0] = perfloc::make_raw<Leaf>(nullptr, 3u);
+        REQUIRE_FALSE(scope.end().settled);
+    }
+    if (waiting) {  // a detached scope whose slots are recorded elsewhere, and what refers to its objects is loaded anywhere
+        while (bench.phase() != "idle") bench.step();
+        other->end();
+    }
+    const auto pauses = [&] { return bench.heap.stats().pauses().count(); };
+    const auto make = [](std::size_t bytes) {
+        for (std::size_t made = 0; made < bytes; made += 40'000) perfloc::make_raw_array<char>(40'000);
+    };
+    make(100 << 20);
+    REQUIRE(bench.phase() == (waiting ? "idle" : "destroy"));
+    REQUIRE(inspect::core().collection.waiting == (waiting ? 1 : 0));
+    const auto before = pauses();
+    make(100 << 20);
+    CHECK(pauses() == before);
+    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
+    CHECK(log.size() == 5000);
+    CHECK(bench.heap.verify().ok());
 }

@@ -29,7 +29,7 @@ using Table = perfloc::Array<Ref<Leaf>>;
 
 constexpr std::size_t kLeaves = 3000, kEvery = 16, kMiddle = kLeaves / 2;
 
-/// A heap without a thread whose every step is the test's (at such a utilization the program gives no slice by itself), and a
+/// A heap without a thread whose every step is the test's (at such a utilization a small program gives no slice by itself), and a
 /// table of what lives in spans that are nearly empty.
 struct Bench {
     explicit Bench(std::chrono::nanoseconds budget = 1ms, std::size_t limit = 256 << 20, double utilization = 0.999999)
