@@ -69,21 +69,12 @@ std::uint32_t take_span(HeapCore& heap, Region& region, std::uint32_t wanted, st
     }
 }
 
-/// At the limit what is being collected is ended first: a stall. Not inside constructors and destructors: law [quiet].
-bool relieve(HeapCore& heap) {
-    if (hot.quiet != 0 || !heap.collection.active()) return false;
-    Region& current = *heap.current_region();
-    store_hot();
-    const bool any = heap.collector->relieve();
-    load_hot(current);
-    return any;
-}
-
 /// A scope that grows large between two polls (in the stress mode any scope) gives the collection its slices here: before
 /// memory is taken, so that a slice finds nothing half made.
 void attend_allocation(HeapCore& heap, const Region& region) {
+    if (!heap.collection.active()) return;
     const std::uint64_t large = heap.stress.condemn ? 0 : kPagesPerBlock;
-    if (!heap.collection.active() || region.pages < large) return;
+    if (region.pages < large) return heap.collector->handshake();
     Region& current = *heap.current_region();
     store_hot();
     heap.collector->attend_allocation();
@@ -116,6 +107,15 @@ void* allocate_large(HeapCore& heap, Region& region, std::size_t bytes, Header h
 }
 
 }  // namespace
+
+bool relieve(HeapCore& heap) {
+    if (hot.quiet != 0 || !heap.collection.active()) return false;
+    Region& current = *heap.current_region();
+    store_hot();
+    const bool any = heap.collector->relieve();
+    load_hot(current);
+    return any;
+}
 
 bool refill(HeapCore& heap, Region& region, std::size_t bytes) {
     const std::uint32_t wanted = next_span_pages(heap, region, region.current_span);

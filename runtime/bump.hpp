@@ -46,6 +46,10 @@ bool refill(HeapCore& heap, Region& region, std::size_t bytes);
 /// Memory for a survivor that is copied into `region` (not current, or stored): null at the limit.
 void* bump(HeapCore& heap, Region& region, std::size_t bytes);
 
+/// Where memory or records run out, what is being collected is ended first: a stall. By the heap's mutator, whose hot words may be
+/// live. Not inside constructors and destructors: law [quiet]. False when there is no more to free.
+bool relieve(HeapCore& heap);
+
 [[noreturn]] void out_of_memory(HeapCore& heap, std::size_t bytes, Header header);
 
 }  // namespace perfloc::detail

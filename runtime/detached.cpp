@@ -62,11 +62,7 @@ ScopeReport end_checked(HeapCore& heap, Region& region) {
 }  // namespace
 
 Region& open_detached(HeapCore& heap, const Label& label) {
-    const bool attached = hot.mutator != nullptr && hot.mutator->heap == &heap;
-    Region* const current = attached ? heap.current_region() : nullptr;
-    if (attached) store_hot();
     Region* const region = new_region(heap, RegionTable::kOwnLineage + 1, heap.root);
-    if (attached) load_hot(*current);
     if (region == nullptr) {
         throw OutOfMemory(fmt::format("perfloc: no room for one more scope (\"{}\"): {} regions are in use",
                                       LabelTable::name(label), heap.regions.end() - 1));

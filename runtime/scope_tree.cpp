@@ -176,8 +176,8 @@ Region* new_region(HeapCore& heap, std::uint64_t key, Region* parent) {
         region = heap.regions.create(key, parent);
     };
     if (region == nullptr) take_back();
-    if (region == nullptr && attached && hot.quiet == 0 && heap.collection.active()) {
-        heap.collector->relieve();
+    if (region == nullptr && attached) {
+        relieve(heap);  // records too, where it frees no memory
         take_back();
     }
     return region;

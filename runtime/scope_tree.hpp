@@ -35,7 +35,7 @@ void drop_spares(HeapCore& heap, Region& region);
 void stamp_absorbed(HeapCore& heap, Region& region);
 
 /// A record for a new scope. Where they run out, those of spare and of kept scopes are taken back, and at last what is being
-/// collected is ended: a stall. Null when none is left. The hot words of the heap's mutator must be stored.
+/// collected is ended: a stall. Null when none is left.
 Region* new_region(HeapCore& heap, std::uint64_t key, Region* parent);
 
 /// A region for a scope that begins inside `parent`.

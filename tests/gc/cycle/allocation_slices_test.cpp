@@ -21,12 +21,6 @@ void end_one(Bench& bench) {
     REQUIRE_FALSE(scope.end().settled);
 }
 
-std::size_t length(const Leaf* leaf) {
-    std::size_t n = 0;
-    for (; leaf != nullptr; leaf = leaf->other) ++n;
-    return n;
-}
-
 /// Makes garbage in the current scope until the condition holds; false where so much was made in vain.
 template <class Done>
 bool make_until(Done&& done) {
@@ -49,22 +43,36 @@ private:
     Ref<Leaf> unused_;
 };
 
+/// Over-aligned types are pinned.
+struct alignas(64) Pinned {
+    Ref<Leaf> unused;
+    std::uint64_t value = 0;
+};
+
 }  // namespace
 
 TEST_CASE("a large scope that neither polls nor has inner scopes does not keep the collection of another one waiting") {
     Bench bench(100us, 768 << 20, 0.9);
-    const bool large_objects = GENERATE(false, true);
+    enum class Made { small, large, pinned, elsewhere };
+    const Made kind = GENERATE(Made::small, Made::large, Made::pinned, Made::elsewhere);
     end_one(bench);
     REQUIRE(bench.phase() != "idle");
     perfloc::Scope scope{"growing"};
-    Leaf* const early = perfloc::make_raw<Leaf>(nullptr, 17u);
+    perfloc::Scope inner{"inner"};  // objects of `elsewhere` are not made in the innermost scope
+    if (kind != Made::elsewhere) inner.end();
+    Leaf* const early = perfloc::make_raw_in<Leaf>(scope, nullptr, 17u);
     const auto ended = [&] { return bench.phase() == "idle"; };
-    if (large_objects) {
-        std::size_t made = 0;
-        for (; made < kMost && !ended(); made += kPiece) perfloc::make_raw_array<char>(kPiece);
-        CHECK(ended());
-    } else {
+    if (kind == Made::small) {
         CHECK(make_until(ended));
+    } else {
+        for (std::size_t made = 0; made < kMost && !ended(); made += kPiece) {
+            if (kind == Made::large) perfloc::make_raw_array<char>(kPiece);
+            for (std::size_t i = 0; kind == Made::pinned && i < kPiece / 64; ++i) perfloc::make_raw<Pinned>();
+            for (std::size_t i = 0; kind == Made::elsewhere && i < kPiece / 24; ++i) {
+                perfloc::make_raw_in<Leaf>(scope, nullptr, i);
+            }
+        }
+        CHECK(ended());
     }
     CHECK(early->value == 17);  // nothing of an open scope has moved
     CHECK(length(bench[0]) == kLeaves * kEvery);

@@ -104,6 +104,13 @@ struct Bench {
     }
 };
 
+/// Of a chain by `other`.
+inline std::size_t length(const Leaf* leaf) {
+    std::size_t n = 0;
+    for (; leaf != nullptr; leaf = leaf->other) ++n;
+    return n;
+}
+
 /// The last of so many that to promote them takes more than a budget of a microsecond. make(next) makes one.
 template <class Make>
 Leaf* chain(Make&& make) {

@@ -22,12 +22,6 @@ void end_one(Bench& bench, std::size_t at) {
     bench[at] = leaves();
 }
 
-std::size_t length(const Leaf* leaf) {
-    std::size_t n = 0;
-    for (; leaf != nullptr; leaf = leaf->other) ++n;
-    return n;
-}
-
 /// Until nothing is left to collect: so many collections were of open scopes, and the chains by table[0], [1]... are whole.
 void settle_chains(Bench& bench, std::uint64_t of_open_scopes, std::initializer_list<std::size_t> lengths) {
     REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
