@@ -43,7 +43,7 @@ private:
     Ref<Leaf> unused_;
 };
 
-/// Over-aligned types are pinned.
+/// Over-aligned types are pinned. With its header it takes two cache lines.
 struct alignas(64) Pinned {
     Ref<Leaf> unused;
     std::uint64_t value = 0;
@@ -67,7 +67,7 @@ TEST_CASE("a large scope that neither polls nor has inner scopes does not keep t
     } else {
         for (std::size_t made = 0; made < kMost && !ended(); made += kPiece) {
             if (kind == Made::large) perfloc::make_raw_array<char>(kPiece);
-            for (std::size_t i = 0; kind == Made::pinned && i < kPiece / 64; ++i) perfloc::make_raw<Pinned>();
+            for (std::size_t i = 0; kind == Made::pinned && i < kPiece / 128; ++i) perfloc::make_raw<Pinned>();
             for (std::size_t i = 0; kind == Made::elsewhere && i < kPiece / 24; ++i) {
                 perfloc::make_raw_in<Leaf>(scope, nullptr, i);
             }
