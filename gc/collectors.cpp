@@ -35,23 +35,25 @@ public:
         if (heap.listens()) scopes_.get_ahead();
     }
 
-    ScopeReport end_scope(Region& ended, Region& enclosing) noexcept override {
+    void end_scope(Region& ended, Region& enclosing, ScopeReport& report) noexcept override {
         const bool waits = detail::is_source(heap_, ended);
         if (waits || !at_once(ended)) {
-            ScopeReport report;
             if (!waits && !heap_.stress.condemn && scopes_.run_if_few(ended, enclosing, report)) return took(report);
             // Such an end has taken its time: to look in vain, or to begin a collection.
             slice_may_wait_ = report.pause.count() != 0 || !engine_.active();
             pacer_.spent(report.pause);
             condemn(ended, enclosing);
             report.settled = false;
-            return report;
+            return;
         }
-        if (phase_.now() == Phase::idle) return took(scopes_.run(ended, enclosing));
+        if (phase_.now() == Phase::idle) {
+            scopes_.run(ended, enclosing, report);
+            return took(report);
+        }
         // A destructor of a dying set ended a scope: that one's spans are its own, and so are its marks.
         PhaseOwner phase(heap_.events);
         ScopeCollection nested(heap_, marks_, phase);
-        return nested.run(ended, enclosing);
+        nested.run(ended, enclosing, report);
     }
 
     void condemn(Region& ended, Region& enclosing) noexcept override {
@@ -178,10 +180,7 @@ private:
     enum class Occasion { allocation, scope, poll };  // of a slice
 
     /// A slice as well would be too much for one call.
-    ScopeReport took(const ScopeReport& report) {
-        slice_may_wait_ = engine_.active() && report.pause > pacer_.longest() / 2;
-        return report;
-    }
+    void took(const ScopeReport& report) { slice_may_wait_ = engine_.active() && report.pause > pacer_.longest() / 2; }
 
     bool no_pause() const { return heap_.mutator != nullptr && heap_.mutator->no_pause != 0; }
 

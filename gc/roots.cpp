@@ -11,16 +11,16 @@ namespace perfloc::gc {
 using detail::RegionState;
 using detail::RegionTable;
 
-bool slot_is_live(HeapCore& heap, const detail::IncomingSlot& incoming) {
+Region* live_owner(HeapCore& heap, const detail::IncomingSlot& incoming) {
     const std::uint32_t page = heap.pages.span_page(incoming.slot);
     const Span& span = heap.pages.span(page);
-    if (span.generation != incoming.generation) return false;
+    if (span.generation != incoming.generation) return nullptr;
     const std::uint32_t region = heap.regions.resolve(heap.pages.region_at(incoming.slot));
     const RegionState state = heap.regions.state(region);
-    if (state != RegionState::open && state != RegionState::condemned && state != RegionState::parked) return false;
+    if (state != RegionState::open && state != RegionState::condemned && state != RegionState::parked) return nullptr;
     // In what is being moved: the dead, whose destructors have run by now, and the old copies of what has moved already.
-    if (heap.collection.candidates_known && heap.collector->dying(incoming.slot)) return false;
-    return live_word(heap, span, incoming.slot);
+    if (heap.collection.candidates_known && heap.collector->dying(incoming.slot)) return nullptr;
+    return live_word(heap, span, incoming.slot) ? &heap.regions.at(region) : nullptr;
 }
 
 Region& open_ancestor(HeapCore& heap, Region& region) {
@@ -28,6 +28,32 @@ Region& open_ancestor(HeapCore& heap, Region& region) {
     while (heap.regions.state(*open) != RegionState::open) open = open->enclosing;
     return *open;
 }
+
+namespace {
+
+/// Outermost destination first; where two lineages refer to the region, the root's.
+void order(const HeapCore& heap, std::vector<Root>& roots) {
+    const auto key = [&](const Region* region) { return heap.regions.record(*region).key; };
+    const Region* lineage = nullptr;
+    bool mixed = false;
+    bool same = true;
+    for (const Root& root : roots) {
+        same = same && root.destination == roots.front().destination;
+        if (root.destination == heap.root) continue;
+        mixed = mixed || (lineage != nullptr && key(lineage) >> 32 != key(root.destination) >> 32);
+        lineage = root.destination;
+    }
+    if (mixed) {
+        for (Root& root : roots) root.destination = heap.root;
+    } else if (!same) {
+        // The root's depth is 0, and in one lineage the key ascends with the depth.
+        std::sort(roots.begin(), roots.end(), [&](const Root& a, const Root& b) {
+            return RegionTable::depth_of(key(a.destination)) < RegionTable::depth_of(key(b.destination));
+        });
+    }
+}
+
+}  // namespace
 
 void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Root>& roots) {
     roots.resize(ended.incoming.size());
@@ -39,8 +65,9 @@ void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Ro
     const auto visit = [&](const detail::IncomingSlot& incoming) {
         const std::uint32_t page = heap.pages.page_of(incoming.slot);
         if (page != known_page || incoming.generation != known_generation) {
-            if (!slot_is_live(heap, incoming)) return;
-            owner = &heap.region_at(incoming.slot);
+            Region* const live = live_owner(heap, incoming);
+            if (live == nullptr) return;
+            owner = live;
             const bool whole = !heap.pages.span_at(incoming.slot).live_map && !heap.collection.candidates_known;
             known_page = whole ? page : 0;
             known_generation = incoming.generation;
@@ -66,24 +93,7 @@ void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Ro
                         [&](HandleNode& node) { roots.push_back({nullptr, nullptr, heap.root, node.object}); });
     }
 
-    const auto key = [&](const Region* region) { return heap.regions.record(*region).key; };
-    const Region* lineage = nullptr;
-    bool mixed = false;
-    bool same = true;
-    for (const Root& root : roots) {
-        same = same && root.destination == roots.front().destination;
-        if (root.destination == heap.root) continue;
-        mixed = mixed || (lineage != nullptr && key(lineage) >> 32 != key(root.destination) >> 32);
-        lineage = root.destination;
-    }
-    if (mixed) {
-        for (Root& root : roots) root.destination = heap.root;
-    } else if (!same) {
-        // The root's depth is 0, and in one lineage the key ascends with the depth.
-        std::sort(roots.begin(), roots.end(), [&](const Root& a, const Root& b) {
-            return RegionTable::depth_of(key(a.destination)) < RegionTable::depth_of(key(b.destination));
-        });
-    }
+    if (roots.size() > 1) order(heap, roots);
 }
 
 void follow_global_handles(HeapCore& heap, Region& ended) {

@@ -27,8 +27,9 @@ struct Root {
 
 /// law [stale]: a recorded slot is used only after it is shown to be a Ref of a live object: its span is not in the pool,
 /// its generation matches, in a span with dead objects among the living its word is marked, and so it is in what the running
-/// collection is moving.
-bool slot_is_live(HeapCore& heap, const detail::IncomingSlot& slot);
+/// collection is moving. The region that it is in, or null.
+Region* live_owner(HeapCore& heap, const detail::IncomingSlot& slot);
+inline bool slot_is_live(HeapCore& heap, const detail::IncomingSlot& slot) { return live_owner(heap, slot) != nullptr; }
 
 /// Whether the owner of `slot` was among the first `parked_before` scopes that were parked, which is to say released before what the
 /// slot refers to ended, and is parked for the sake of what had ended before (protocol P20). Then the slot names nothing, and is

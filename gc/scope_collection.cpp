@@ -25,41 +25,44 @@ struct OneRegion {
 
 }  // namespace
 
-ScopeReport ScopeCollection::run(Region& ended, Region& enclosing) { return run(ended, enclosing, heap_.events.now()); }
+void ScopeCollection::run(Region& ended, Region& enclosing, ScopeReport& report) {
+    const detail::Moment start = heap_.events.now();
+    if (promote_if_small(ended, enclosing, report)) {
+        close(ended, report, PauseCause::promotion, start);
+    } else {
+        collect(ended, enclosing, start, report);
+    }
+}
 
-ScopeReport ScopeCollection::run(Region& ended, Region& enclosing, const detail::Moment& start) {
-    ScopeReport report;
-    report.allocated_bytes = detail::allocated_bytes(heap_, ended);
-    // A scope that never allocated may still be named: by nothing alive.
-    PauseCause cause = PauseCause::promotion;
-    bool promoted = false;
-    if (inline_is_possible(ended, report.allocated_bytes)) {
-        find_roots(heap_, ended, enclosing, roots_);
-        promoted = room_for_copies(report.allocated_bytes);
-        if (promoted) promote(ended, report);
-    }
-    if (!promoted) {
-        heap_.events.collection_begun(CollectionReason::scope_end, ended.label, 1, report.allocated_bytes);
-        detail::stamp_absorbed(heap_, ended);
-        detail::retire_cursors(heap_, ended);
-        ended.enclosing = &enclosing;  // open_ancestor() may ask, where a destructor ends a scope
-        heap_.regions.close(ended, RegionState::condemned);
-        phase_.enter(Phase::mark);
-        condemn_spans(heap_, marks_, ended);
-        find_roots(heap_, ended, enclosing, roots_);
-        cause = roots_.empty() ? PauseCause::destructors : PauseCause::collection;
-        mark(ended);
-        clear_weak_handles(ended);
-        phase_.enter(Phase::destroy);
-        destroy(ended);
-        phase_.enter(Phase::settle);
-        settle(ended, report);
-        phase_.enter(Phase::idle);
-        heap_.totals.scope_collections += 1;
-    }
+/// A scope that never allocated may still be named: by nothing alive.
+bool ScopeCollection::promote_if_small(Region& ended, Region& enclosing, ScopeReport& report) {
+    if (!inline_is_possible(ended, report.allocated_bytes)) return false;
+    find_roots(heap_, ended, enclosing, roots_);
+    if (!room_for_copies(report.allocated_bytes)) return false;
+    promote(ended, report);
+    return true;
+}
+
+void ScopeCollection::collect(Region& ended, Region& enclosing, const detail::Moment& start, ScopeReport& report) {
+    heap_.events.collection_begun(CollectionReason::scope_end, ended.label, 1, report.allocated_bytes);
+    detail::stamp_absorbed(heap_, ended);
+    detail::retire_cursors(heap_, ended);
+    ended.enclosing = &enclosing;  // open_ancestor() may ask, where a destructor ends a scope
+    heap_.regions.close(ended, RegionState::condemned);
+    phase_.enter(Phase::mark);
+    condemn_spans(heap_, marks_, ended);
+    find_roots(heap_, ended, enclosing, roots_);
+    const PauseCause cause = roots_.empty() ? PauseCause::destructors : PauseCause::collection;
+    mark(ended);
+    clear_weak_handles(ended);
+    phase_.enter(Phase::destroy);
+    destroy(ended);
+    phase_.enter(Phase::settle);
+    settle(ended, report);
+    phase_.enter(Phase::idle);
+    heap_.totals.scope_collections += 1;
     close(ended, report, cause, start);
-    if (!promoted) tell_ended(report);
-    return report;
+    tell_ended(report);
 }
 
 /// What survives is elsewhere.
@@ -71,7 +74,6 @@ void ScopeCollection::close(Region& ended, ScopeReport& report, PauseCause cause
 
 bool ScopeCollection::run_if_few(Region& ended, Region& enclosing, ScopeReport& report) {
     const std::chrono::nanoseconds budget = heap_.options.pauses.max;
-    report.allocated_bytes = detail::allocated_bytes(heap_, ended);
     const bool may_copy = ended.cleanups.empty();
     const bool may_sweep = sweep_at_once({.bytes = report.allocated_bytes, .cleanups = ended.cleanups.size()}, budget);
     detail::Surveys& surveys = ended.counters->surveys;
@@ -91,7 +93,11 @@ bool ScopeCollection::run_if_few(Region& ended, Region& enclosing, ScopeReport& 
         promote(ended, report);
         close(ended, report, PauseCause::promotion, start);
     } else if (sweeps) {
-        report = run(ended, enclosing, start);
+        if (!promote_if_small(ended, enclosing, report)) {
+            collect(ended, enclosing, start, report);
+        } else {
+            close(ended, report, PauseCause::promotion, start);
+        }
     } else {
         report.pause = heap_.events.pause(PauseCause::promotion, start, survey_.found().bytes, 0, ended.label);
         return false;

@@ -28,12 +28,14 @@ public:
         stack_.clear();
     }
 
-    ScopeReport run(Region& ended, Region& enclosing);
+    /// Fills in the report, which says what was allocated.
+    void run(Region& ended, Region& enclosing, ScopeReport& report);
     /// However much was made in it: true where it is dealt with, since little survives. Else nothing has happened but a pause.
     bool run_if_few(Region& ended, Region& enclosing, ScopeReport& report);
 
 private:
-    ScopeReport run(Region& ended, Region& enclosing, const detail::Moment& start);
+    bool promote_if_small(Region& ended, Region& enclosing, ScopeReport& report);
+    void collect(Region& ended, Region& enclosing, const detail::Moment& start, ScopeReport& report);
     void close(Region& ended, ScopeReport& report, PauseCause cause, const detail::Moment& start);
     bool inline_is_possible(const Region& ended, std::uint64_t bytes) const;
     bool room_for_copies(std::uint64_t bytes);

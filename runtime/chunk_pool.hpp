@@ -122,6 +122,13 @@ public:
         if (first_ != nullptr) pool.give_chain(first_, last_);
         *this = {};
     }
+    /// Empties the list, which keeps one chunk for what comes next: no lock. Not to be spliced while it is empty.
+    void clear_but_one(Pool& pool) {
+        if (first_ == nullptr) return;
+        if (first_->next != nullptr) pool.give_chain(std::exchange(first_->next, nullptr), last_);
+        first_->count = count_ = 0;
+        last_ = first_;
+    }
 
     /// Takes the newest value out.
     T pop(Pool& pool) {

@@ -19,8 +19,9 @@ public:
 
     /// A scope ended that something outside may still name, or that has destructors to run. `parent` is the region that
     /// encloses it and is current again. On return the region's survivors are settled and the region is gone, or it is
-    /// condemned and a collection beside the program goes on with it (ScopeReport::settled). Must not throw.
-    virtual ScopeReport end_scope(Region& ended, Region& parent) noexcept = 0;
+    /// condemned and a collection beside the program goes on with it (ScopeReport::settled). `report` says already what was
+    /// allocated; the rest is filled in. Must not throw.
+    virtual void end_scope(Region& ended, Region& parent, ScopeReport& report) noexcept = 0;
     /// An ended region that must wait for another one, or for the running collection (protocol P3, P6). O(1).
     virtual void condemn(Region& ended, Region& enclosing) noexcept = 0;
     /// A scope has begun or ended while a collection goes on: one slice that moves nothing, within the budget.

@@ -52,16 +52,28 @@ std::uint64_t PauseHistogram::lower_bound(std::size_t bucket) noexcept {
     return ((bucket & (sub - 1)) + sub) << shift;
 }
 
-void PauseHistogram::record(std::chrono::nanoseconds duration) noexcept {
-    const auto ns = static_cast<std::uint64_t>(std::max<std::int64_t>(0, duration.count()));
+namespace {
+
+std::uint64_t nanoseconds_of(std::chrono::nanoseconds duration) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, duration.count()));
+}
+
+}  // namespace
+
+inline void PauseHistogram::add(std::size_t bucket, std::uint64_t ns) noexcept {
     // One thread writes: to add is a load and a store, where an atomic addition takes some 20 cycles, and there were eight a pause.
     const auto add = [](std::atomic<std::uint64_t>& to, std::uint64_t n) {
         to.store(to.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
     };
-    add(buckets_[std::min(bucket_of(ns), kBuckets - 1)], 1);
+    add(buckets_[bucket], 1);
     add(count_, 1);
     add(total_, ns);
     if (max_.load(std::memory_order_relaxed) < ns) max_.store(ns, std::memory_order_relaxed);
+}
+
+void PauseHistogram::record(std::chrono::nanoseconds duration) noexcept {
+    const std::uint64_t ns = nanoseconds_of(duration);
+    add(bucket_of(ns), ns);
 }
 
 std::chrono::nanoseconds PauseHistogram::total() const noexcept {
@@ -97,10 +109,16 @@ PauseLog::PauseLog() : ring_(std::make_unique_for_overwrite<Entry[]>(kRing)) {
 
 void PauseLog::record(PauseCause cause, std::uint64_t start, std::chrono::nanoseconds duration, Bytes looked_at,
                       Bytes survived, const Label& label, std::chrono::nanoseconds time_to_stop) {
-    all_.record(duration);
-    by_cause_[static_cast<std::size_t>(cause)].record(duration);
-    const std::chrono::nanoseconds at = TickClock::duration(start - std::min(start, epoch_));
-    ring_[next_ % kRing] = {at.count(), duration.count(), time_to_stop.count(), looked_at, survived, label.text(),
+    const std::uint64_t ns = nanoseconds_of(duration);
+    const std::size_t bucket = PauseHistogram::bucket_of(ns);
+    all_.add(bucket, ns);
+    by_cause_[static_cast<std::size_t>(cause)].add(bucket, ns);
+    ring_[next_ % kRing] = {start - std::min(start, epoch_),
+                            duration.count(),
+                            time_to_stop.count(),
+                            looked_at,
+                            survived,
+                            label.text(),
                             cause};
     ++next_;
 }
@@ -109,7 +127,7 @@ PauseEvent PauseLog::event_of(std::uint64_t number, const Entry& entry) {
     using std::chrono::nanoseconds;
     return {.number = number,
             .cause = entry.cause,
-            .at = nanoseconds(entry.at),
+            .at = TickClock::duration(entry.at),
             .duration = nanoseconds(entry.duration),
             .time_to_stop = nanoseconds(entry.time_to_stop),
             .looked_at_bytes = entry.looked_at_bytes,

@@ -30,7 +30,8 @@ public:
 private:
     /// Without initialisers, so that pages of the ring are touched when they are first used.
     struct Entry {
-        std::chrono::nanoseconds::rep at, duration, time_to_stop;
+        std::uint64_t at;  // in ticks
+        std::chrono::nanoseconds::rep duration, time_to_stop;
         Bytes looked_at_bytes, survived_bytes;
         const char* label;
         PauseCause cause;

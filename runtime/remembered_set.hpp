@@ -35,14 +35,21 @@ public:
     }
     /// To be walked at once.
     const ChunkList<IncomingSlot>& slots() const { return slots_; }
-    /// O(1).
-    void splice(RememberedSet& other) {
+    /// O(1). The other one has no memory of its own afterwards.
+    void splice(ChunkPool& pool, RememberedSet& other) {
+        if (slots_.empty()) slots_.clear(pool);
         ChunkList<IncomingSlot> slots = other.take();
         slots_.splice(slots);
+        other.clear(pool);
     }
     void clear(ChunkPool& pool) {
-        least_ = kEnough;
-        take().clear(pool);
+        reset();
+        slots_.clear(pool);
+    }
+    /// For a region that is used again: keeps a chunk, so that most scopes that something escapes from take no lock for it.
+    void clear_but_one(ChunkPool& pool) {
+        reset();
+        slots_.clear_but_one(pool);
     }
     /// While it is empty: below so many it need not be deduplicated, since the region is large beside them.
     void expect(std::size_t slots) { enough_ = look_at_ = least_ = std::max(kEnough, slots); }
@@ -52,15 +59,15 @@ public:
     }
     template <class F>
     void filter(ChunkPool& pool, F&& f) {
-        ChunkList<IncomingSlot> slots = take();
-        slots.filter(pool, f);
-        slots_ = slots;
+        enough_ = look_at_ = least_;
+        pass_ = 0;
+        slots_.filter(pool, f);
     }
     /// Hands all slots over, as a list. O(1).
     ChunkList<IncomingSlot> take() {
         enough_ = look_at_ = least_;
         pass_ = 0;
-        return std::exchange(slots_, {});
+        return slots_.empty() ? ChunkList<IncomingSlot>{} : std::exchange(slots_, {});
     }
     /// To be walked in steps, while nothing is added: a deduplication that was under way is given up.
     const ChunkList<IncomingSlot>& hold() {
@@ -73,6 +80,10 @@ private:
     static constexpr std::size_t kEnough = 4096;
 
     __attribute__((noinline)) void grown(Deduplication& deduplication);
+    void reset() {
+        least_ = enough_ = look_at_ = kEnough;
+        pass_ = 0;
+    }
 
     ChunkList<IncomingSlot> slots_;
     std::size_t least_ = kEnough;

@@ -66,6 +66,11 @@ void clear_memory(HeapCore& heap, Region& region) {
     region.cleanups.clear(heap.chunks);
 }
 
+void release_spare(HeapCore& heap, Region& spare) {
+    spare.incoming.clear(heap.chunks);
+    heap.pool.release(spare);
+}
+
 }  // namespace
 
 bool releasable(const Region& region) {
@@ -74,7 +79,6 @@ bool releasable(const Region& region) {
 }
 
 void release_region(HeapCore& heap, Region& region) {
-    clear_memory(heap, region);
     Region* const parent = region.parent_region();
     const bool only_first = region.spans() == 1 && region.first_span != 0 && region.current_span == region.first_span;
     const bool may_stay = parent != nullptr && parent != heap.root && !region.detached && !heap.stress.any() &&
@@ -91,6 +95,8 @@ void release_region(HeapCore& heap, Region& region) {
             region.start = region.limit = nullptr;
             region.span_bytes = 1;
         }
+        region.incoming.clear_but_one(heap.chunks);
+        region.cleanups.clear(heap.chunks);
         region.filled_bytes = 0;
         region.merged_poll = 0;
         region.cursor = region.start;
@@ -100,6 +106,7 @@ void release_region(HeapCore& heap, Region& region) {
         heap.regions.open(region, heap.regions.record(*parent).key + 1);
         return;
     }
+    clear_memory(heap, region);
     if (parent != nullptr && parent->spare == &region) parent->spare = nullptr;
     drop_spares(heap, region);
     remember_shape(heap, region);
@@ -139,7 +146,7 @@ void drop_spares(HeapCore& heap, Region& region) {
     while (spare != nullptr) {
         Region* const inner = spare->spare_region();
         spare->spare = nullptr;
-        heap.pool.release(*spare);
+        release_spare(heap, *spare);
         spare = inner;
     }
 }
@@ -269,7 +276,7 @@ void merge_region(HeapCore& heap, Region& region, Region& into) {
     into.pages += region.pages;
     region.pages = 0;
 
-    into.incoming.splice(region.incoming);
+    into.incoming.splice(heap.chunks, region.incoming);
     into.cleanups.splice(region.cleanups);
     splice_handles(into.handles, region.handles);
     splice_handles(into.weak, region.weak);
@@ -335,9 +342,7 @@ ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexce
         heap.totals.scopes_released += 1;
     } else {
         no_spare(region);
-        const Bytes allocated = report.allocated_bytes;
-        report = heap.collector->end_scope(region, enclosing);
-        report.allocated_bytes = allocated;
+        heap.collector->end_scope(region, enclosing, report);
         counters.promoted_bytes += report.promoted_bytes;
         heap.totals.promoted_bytes += report.promoted_bytes;
     }

@@ -49,23 +49,27 @@ ScopeReport end_nominal(HeapCore& heap, Region& region) {
     return report;
 }
 
-/// Null when `region` is the innermost scope, else the innermost one's name.
-std::string out_of_order(const HeapCore& heap, const Region& region) {
-    if (region.nominal_of != nullptr) {
-        const Region* const top = heap.mutator->nominal_top;
-        return top == &region ? "" : top == nullptr ? "(none)" : name_of(*top);
-    }
-    return &region == hot.region ? "" : name_of(*hot.region);
+/// Null where there is none.
+const RegionHot* innermost(const HeapCore& heap, const Region& like) {
+    return like.nominal_of != nullptr ? heap.mutator->nominal_top : hot.region;
 }
 
-ScopeReport end_checked(HeapCore& heap, Region& region) {
-    if (region.nominal_of != nullptr) return end_nominal(heap, region);
+std::string out_of_order(const Region& region, const RegionHot* innermost) {
+    return fmt::format("scope \"{}\" ends out of order: \"{}\" is the innermost one", name_of(region),
+                       innermost != nullptr ? name_of(*innermost) : "(none)");
+}
+
+ScopeReport end_listened(HeapCore& heap, Region& region) {
     store_hot();
     Region& parent = *region.parent_region();
     load_hot(parent);
     const ScopeReport report = end_region(heap, region, parent);
     load_hot(parent);
     return report;
+}
+
+ScopeReport end_checked(HeapCore& heap, Region& region) {
+    return region.nominal_of != nullptr ? end_nominal(heap, region) : end_listened(heap, region);
 }
 
 }  // namespace
@@ -87,9 +91,8 @@ void end_scope_slow(RegionHot* hot_region) noexcept {
     Region& region = as_region(*hot_region);
     PERFLOC_CHECK(hot.mutator != nullptr, "scope \"{}\" ends on a thread without a mutator", name_of(region));
     HeapCore& heap = *hot.mutator->heap;
-    const std::string innermost = out_of_order(heap, region);
-    PERFLOC_CHECK(innermost.empty(), "scope \"{}\" ends out of order: \"{}\" is the innermost one", name_of(region),
-                  innermost);
+    const RegionHot* const top = innermost(heap, region);
+    PERFLOC_CHECK(top == &region, "{}", out_of_order(region, top));
     PERFLOC_CHECK(region.constructing == 0, "scope \"{}\" ends while a constructor of one of its objects runs",
                   name_of(region));
     end_checked(heap, region);
@@ -102,9 +105,8 @@ ScopeReport end_scope_now(RegionHot* hot_region) {
         throw ScopeError(fmt::format("perfloc: scope \"{}\" ends on a thread without a mutator", name_of(region)));
     }
     HeapCore& heap = *hot.mutator->heap;
-    if (const std::string innermost = out_of_order(heap, region); !innermost.empty()) {
-        throw ScopeError(fmt::format("perfloc: scope \"{}\" ends out of order: \"{}\" is the innermost one",
-                                     name_of(region), innermost));
+    if (const RegionHot* const top = innermost(heap, region); top != &region) {
+        throw ScopeError("perfloc: " + out_of_order(region, top));
     }
     if (region.constructing != 0) {
         throw ScopeError(

@@ -13,6 +13,11 @@
 
 namespace perfloc {
 
+namespace detail {
+struct HeapCore;
+class PauseLog;
+}  // namespace detail
+
 /// Why the runtime took time from the program. O(1) paths (a scope released, a slot recorded) are counted and not timed:
 /// reading the clock costs more than they do.
 enum class PauseCause : std::uint8_t {
@@ -62,6 +67,9 @@ public:
     static std::uint64_t lower_bound(std::size_t bucket) noexcept;
 
 private:
+    friend detail::PauseLog;
+    void add(std::size_t bucket, std::uint64_t ns) noexcept;
+
     // Relaxed: each counter stands alone; a reader may see a pause counted in one and not yet in another.
     std::atomic<std::uint64_t> count_{0};
     std::atomic<std::uint64_t> total_{0};
@@ -118,10 +126,6 @@ struct FullCollectionReport {
     std::uint64_t spans_slid = 0;
     std::uint64_t spans_stayed = 0;
 };
-
-namespace detail {
-struct HeapCore;
-}
 
 /// A view of a heap's figures as they are now; valid as long as the heap.
 class PERFLOC_API Stats {

@@ -116,9 +116,9 @@ TEST_CASE("a set may be taken, spliced, filtered and cleared in the middle of it
         RememberedSet other;
         switch (round % 4) {
             case 0:
-                other.splice(bench.set);
+                other.splice(bench.core.chunks, bench.set);
                 CHECK(bench.set.empty());
-                bench.set.splice(other);
+                bench.set.splice(bench.core.chunks, other);
                 break;
             case 1:
                 bench.set.filter(bench.core.chunks, [](const IncomingSlot&) { return true; });
@@ -127,7 +127,7 @@ TEST_CASE("a set may be taken, spliced, filtered and cleared in the middle of it
                 for (const std::size_t i : {0u, 1u, 2u})
                     other.add(bench.core.chunks, bench.core.deduplication, {all[i], bench.generation_of(all[i])});
                 for (const std::size_t i : {0u, 1u, 2u}) expected.insert(all[i]);
-                bench.set.splice(other);
+                bench.set.splice(bench.core.chunks, other);
                 break;
             default:
                 bench.set.clear(bench.core.chunks);
@@ -181,13 +181,63 @@ TEST_CASE("splicing and clearing leave an empty set behind") {
     const auto all = bench.slots(10);
     RememberedSet other;
     for (std::atomic<void*>* const slot : all) other.add(bench.core.chunks, bench.core.deduplication, {slot, 1});
-    bench.set.splice(other);
+    bench.set.splice(bench.core.chunks, other);
     CHECK(other.empty());
     CHECK(bench.set.size() == 10);
     bench.set.filter(bench.core.chunks, [&](const IncomingSlot& slot) { return slot.slot != all[4]; });
     CHECK(bench.set.size() == 9);
     bench.set.clear(bench.core.chunks);
     CHECK(bench.set.empty());
+}
+
+TEST_CASE("a set that is emptied for the next scope keeps one chunk, which no list gets from it") {
+    Bench bench;
+    const auto all = bench.slots(200);
+    const auto next_free = [&] {
+        void* const chunk = bench.core.chunks.take();
+        bench.core.chunks.give(chunk);
+        return chunk;
+    };
+    void* const kept = next_free();
+    for (std::atomic<void*>* const slot : all) bench.add(slot);
+    bench.set.clear_but_one(bench.core.chunks);
+    CHECK(bench.set.empty());
+    CHECK(bench.contents().empty());
+    void* const free = next_free();
+    bench.add(all[7]);
+    CHECK(next_free() == free);
+    CHECK(bench.set.size() == 1);
+    CHECK(bench.contents().front().slot == all[7]);
+    bench.set.clear_but_one(bench.core.chunks);
+
+    SECTION("taken, it hands over nothing") {
+        auto list = bench.set.take();
+        CHECK(list.empty());
+        list.clear(bench.core.chunks);
+        CHECK(next_free() == free);
+    }
+    SECTION("filtered, it is as it was") {
+        bench.set.filter(bench.core.chunks, [](const IncomingSlot&) { return true; });
+        bench.add(all[1]);
+        CHECK(bench.distinct() == std::set{all[1]});
+    }
+    SECTION("spliced into another, or the other into it, the chunk is free") {
+        RememberedSet other;
+        for (std::size_t i = 0; i < 3; ++i)
+            other.add(bench.core.chunks, bench.core.deduplication, {all[i], bench.generation_of(all[i])});
+        const bool into = GENERATE(false, true);
+        if (into) {
+            bench.set.splice(bench.core.chunks, other);
+        } else {
+            other.splice(bench.core.chunks, bench.set);
+            bench.set.splice(bench.core.chunks, other);
+        }
+        CHECK(next_free() == kept);
+        CHECK(bench.set.size() == 3);
+        auto list = bench.set.take();
+        for (std::size_t i = 3; i != 0; --i) CHECK(list.pop(bench.core.chunks).slot == all[i - 1]);
+        CHECK(list.empty());
+    }
 }
 
 TEST_CASE("an outer field that is given inner objects a million times costs bounded memory") {

@@ -1,0 +1,110 @@
+#include "runtime/scope_tree.hpp"
+
+#include "api/objects.hpp"
+#include "runtime/heap_core.hpp"
+#include "support/catch.hpp"
+
+#include <chrono>
+#include <vector>
+
+using namespace perfloc;
+using namespace perfloc::detail;
+using objects::Node;
+
+namespace {
+
+/// Chunks that somebody has: all that there are, but those that can be taken before the pool grows.
+std::size_t chunks_in_use(ChunkPool& pool) {
+    const std::size_t bytes = pool.bytes();
+    std::vector<void*> taken;
+    do {
+        taken.push_back(pool.take());
+    } while (pool.bytes() == bytes);
+    for (void* const chunk : taken) pool.give(chunk);
+    return bytes / kChunkBytes - (taken.size() - 1);
+}
+
+void escape(Handle<Node>& outer, int objects) { outer->left = objects::chain(objects); }
+
+}  // namespace
+
+// law [remset] costs memory only as long as it must.
+TEST_CASE("in whichever way scopes end, what they remembered with is used again") {
+    Heap heap(objects::small());
+    Mutator me(heap);
+    ChunkPool& pool = current_heap("the test").chunks;
+    auto outer = make<Node>();
+    const auto settle = [&] { REQUIRE(me.collect_until(std::chrono::steady_clock::now() + std::chrono::minutes(1))); };
+    const std::vector<void (*)(Heap&, Handle<Node>&)> ways{
+        [](Heap&, Handle<Node>& to) {  // a spare scope, used again
+            for (int i = 0; i < 3; ++i) {
+                Scope promoted{"promoted"};
+                escape(to, 2);
+            }
+        },
+        [](Heap&, Handle<Node>& to) {  // spare scopes of spare scopes, which go with the outermost
+            Scope a{"a"};
+            escape(to, 2);
+            Scope b{"b"};
+            escape(to, 2);
+            {
+                Scope c{"c"};
+                escape(to, 2);
+            }
+            objects::chain(20'000);  // too large to be a spare itself
+        },
+        [](Heap&, Handle<Node>& to) {  // a spare scope that nothing is stored from this time, and that is kept
+            {
+                Scope spare{"spare"};
+                escape(to, 2);
+            }
+            Scope kept{"kept"};
+            kept.keep();
+        },
+        [](Heap&, Handle<Node>& to) {  // ... into one that was spare too
+            {
+                Scope spare{"spare"};
+                escape(to, 2);
+                Scope inner{"inner"};
+                escape(to, 2);
+            }
+            Scope around{"around"};
+            Scope kept{"kept"};
+            kept.keep();
+            escape(to, 2);
+        },
+        [](Heap&, Handle<Node>& to) {  // a spare scope that is condemned
+            {
+                Scope spare{"condemned"};
+                escape(to, 2);
+            }
+            Scope condemned{"condemned"};
+            escape(to, 50'000);
+        },
+        [](Heap& of, Handle<Node>& to) {
+            DetachedScope detached(of, "detached");
+            {
+                const DetachedScope::Enter in(detached);
+                escape(to, 2);
+            }
+            detached.end();
+        },
+    };
+    for (const auto& way : ways) {
+        const auto round = [&] {
+            {
+                Scope bounds{"bounds"};
+                auto inner = make<Node>();
+                way(heap, inner);
+            }
+            way(heap, outer);
+            outer->left = nullptr;
+            settle();
+        };
+        for (int i = 0; i < 3; ++i) round();
+        const std::size_t before = chunks_in_use(pool);
+        for (int i = 0; i < 20; ++i) round();
+        CAPTURE(&way - ways.data());
+        CHECK(chunks_in_use(pool) <= before + 3);
+    }
+}
