@@ -22,10 +22,8 @@ public:
     /// Memory for its lists, before the first end of a scope: to get some from the system may wait for the collector thread, which is
     /// getting some for the heap. Not for those that destructors need.
     void get_ahead() {
-        roots_.resize(kRootsAhead);
-        stack_.resize(kRootsAhead);
-        roots_.clear();
-        stack_.clear();
+        roots_.reserve(kRootsAhead);
+        stack_.reserve(kRootsAhead);
     }
 
     /// Fills in the report, which says what was allocated.

@@ -63,15 +63,32 @@ public:
 private:
     static constexpr std::size_t kMost = 16;  // about what a core fetches at once
 
+    /// Calls f on those that are in another page than the one before: neighbours are often of one object.
+    template <class F>
+    void at_each_page(F&& f) const {
+        std::uint32_t known = 0;
+        for (const detail::IncomingSlot& slot : *this) {
+            const std::uint32_t page = pages_.page_of(slot.slot);
+            if (page != known) f(slot.slot);
+            known = page;
+        }
+    }
     void fetch_spans() const {
-        for (const detail::IncomingSlot& slot : *this) pages_.fetch(slot.slot);
-        for (const detail::IncomingSlot& slot : *this) pages_.fetch_span(slot.slot);
+        at_each_page([&](const void* slot) { pages_.fetch(slot); });
+        at_each_page([&](const void* slot) { pages_.fetch_span(slot); });
     }
     void fetch() const {
+        for (const detail::IncomingSlot& slot : *this) __builtin_prefetch(slot.slot, 1, 3);
+        if (asks_marks_) {
+            for (const detail::IncomingSlot& slot : *this) __builtin_prefetch(marks_.word_for(slot.slot), 0, 3);
+        }
+        std::uint32_t known = 0;
+        bool mapped = false;
         for (const detail::IncomingSlot& slot : *this) {
-            __builtin_prefetch(slot.slot, 1, 3);
-            if (asks_marks_) __builtin_prefetch(marks_.word_for(slot.slot), 0, 3);
-            if (pages_.span_at(slot.slot).live_map) __builtin_prefetch(live_.word_for(slot.slot), 0, 3);
+            const std::uint32_t page = pages_.page_of(slot.slot);
+            if (page != known) mapped = pages_.span_at(slot.slot).live_map;
+            known = page;
+            if (mapped) __builtin_prefetch(live_.word_for(slot.slot), 0, 3);
         }
     }
 

@@ -44,7 +44,7 @@ public:
         free_ = static_cast<Free*>(first);
     }
     std::size_t bytes() const { return static_cast<std::size_t>(load_relaxed(next_) - start_); }
-    /// Backs the chunks that will be taken next with memory, as much as is in use (a collection copies it), from 256 KiB to
+    /// Backs the chunks that will be taken next with memory, as much as is in use (a collection copies it), from 64 KiB to
     /// 4 MiB: at most one system call. One thread at a time. False where there was nothing to do, or the system refused.
     bool get_ahead() {
         const std::size_t used = bytes();
@@ -58,7 +58,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t kLeastAhead = 256 * 1024, kMostAhead = 4 * 1024 * 1024, kAheadPiece = 1024 * 1024;
+    static constexpr std::size_t kLeastAhead = 64 * 1024, kMostAhead = 4 * 1024 * 1024, kAheadPiece = 1024 * 1024;
 
     struct Free {
         Free* next;

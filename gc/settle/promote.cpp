@@ -50,20 +50,23 @@ PERFLOC_INLINE void* InlinePromotion::moved(void* object) {
 
 /// References of a copy: into the ended region they follow; others may now point inward, from an object that moved
 /// outward, and are recorded.
-void InlinePromotion::scan(void* copy) {
-    const std::uint64_t own = heap_.regions.record(*destination_).key;
+PERFLOC_INLINE void InlinePromotion::scan(void* copy) {
     detail::for_each_ref(copy, header_of(copy), detail::type_shapes(), [&](std::atomic<void*>& slot) {
         void* const target = slot.load(std::memory_order_relaxed);
-        if (target == nullptr) return;
-        const std::uint32_t region = heap_.pages.region_at(target);
-        if (region == ended_.index) {
-            slot.store(moved(target), std::memory_order_release);
-        } else if (heap_.collection.active()) {  // protocol P8: what a collection looks at is recorded from anywhere
-            detail::record_reference(heap_, slot, target);
-        } else if (region != destination_->index && !detail::key_encloses(heap_.regions.record(region).key, own)) {
-            detail::record_reference(heap_, slot, target);
-        }
+        if (target != nullptr) follow(slot, target);
     });
+}
+
+void InlinePromotion::follow(std::atomic<void*>& slot, void* target) {
+    const std::uint32_t region = heap_.pages.region_at(target);
+    if (region == ended_.index) {
+        slot.store(moved(target), std::memory_order_release);
+    } else if (heap_.collection.active()) {  // protocol P8: what a collection looks at is recorded from anywhere
+        detail::record_reference(heap_, slot, target);
+    } else if (region != destination_->index &&
+               !detail::key_encloses(heap_.regions.record(region).key, heap_.regions.record(*destination_).key)) {
+        detail::record_reference(heap_, slot, target);
+    }
 }
 
 Promoted InlinePromotion::run(const std::vector<Root>& roots) {

@@ -25,6 +25,7 @@ public:
 private:
     void* moved(void* object);
     void scan(void* copy);
+    void follow(std::atomic<void*>& slot, void* target);
     void settle_weak_handles();
 
     HeapCore& heap_;
