@@ -99,6 +99,32 @@ void Verifier::check_bytes(const Region& region) {
                           region.filled_bytes, counted));
 }
 
+/// A running collection of open scopes looks at the region, or may come to: it began since then, inside one of these, and may be
+/// kept.
+bool Verifier::may_join_set(const Region& region) const {
+    if (heap_.regions.record(region).looked_at != 0) return true;
+    if (heap_.regions.state(region) != detail::RegionState::open) return false;
+    const std::uint64_t key = heap_.regions.record(region).key;
+    return std::any_of(objects_.regions().begin(), objects_.regions().end(), [&](const Region* other) {
+        const detail::RegionRecord& record = heap_.regions.record(*other);
+        return record.looked_at != 0 && detail::key_encloses(record.key, key);
+    });
+}
+
+/// A collection of open scopes knows its spans by what is said in them (detail::in_set()). Where a region has others besides, they are
+/// newer, or it is done with them: what a scope has adopted meanwhile would pass for old, and, being unmarked, for dead.
+void Verifier::check_set(const Region& region) {
+    const detail::CollectionState& collection = heap_.collection;
+    if (!collection.pressure || collection.mode == detail::BarrierMode::idle || !may_join_set(region)) return;
+    heap_.pages.for_each(static_cast<const detail::SpanLists&>(region), [&](std::uint32_t page, const Span& span) {
+        if (span.generation > collection.start_generation || span.settled == collection.cycle) return;
+        violation(
+            fmt::format("protocol P6: span {} of region \"{}\" passes for one that the running collection looks at, "
+                        "and is not",
+                        page, detail::LabelTable::name(region.label)));
+    });
+}
+
 /// What the next collection is to keep exists, and is given up with what waits for it.
 void Verifier::check_shades() {
     const detail::CollectionState& collection = heap_.collection;
@@ -118,6 +144,7 @@ void Verifier::check_shades() {
 void Verifier::check_region(Region& region) {
     const MarkBitmap marks(heap_.memory, detail::Area::live);
     check_bytes(region);
+    check_set(region);
     if (region.incoming.size() != 0 && (region.attention & detail::kIncoming) == 0) {
         violation(fmt::format("law [remset]: region \"{}\" has incoming slots that its end would not look at",
                               detail::LabelTable::name(region.label)));

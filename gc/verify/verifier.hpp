@@ -22,6 +22,7 @@ using detail::Region;
 ///                the lists of its object's region
 /// law [stale]    each reference of a live object, and each handle, refers to the start of a live object of an open region
 /// law [park]     no live object is in a span of the pool
+/// protocol P6    a collection of open scopes can tell its spans from others of the same regions
 class Verifier {
 public:
     explicit Verifier(HeapCore& heap);
@@ -36,6 +37,8 @@ private:
 
     void find_objects(Region& region);
     void check_bytes(const Region& region);
+    bool may_join_set(const Region& region) const;
+    void check_set(const Region& region);
     void check_shades();
     void check_region(Region& region);
     void check_object(Region& region, void* object, std::uint64_t header);
