@@ -42,8 +42,9 @@ enum class Event : std::uint8_t {
     allocation_slices,  ///< that a collection was given where a scope took memory
     pending_destroyed,  ///< a destructor ran in another step than the end of its scope
     rested,             ///< all that had ended was settled
+    adopted_meanwhile,  ///< a scope that began since open scopes are collected has spans that are older
 };
-inline constexpr std::size_t kEvents = 31;
+inline constexpr std::size_t kEvents = 32;
 
 inline constexpr std::array<std::string_view, kEvents> kEventNames = {"released",
                                                                       "promoted_inline",
@@ -75,7 +76,8 @@ inline constexpr std::array<std::string_view, kEvents> kEventNames = {"released"
                                                                       "few_survived",
                                                                       "allocation_slices",
                                                                       "pending_destroyed",
-                                                                      "rested"};
+                                                                      "rested",
+                                                                      "adopted_meanwhile"};
 
 struct Census {
     std::array<std::uint64_t, kOpcodes> done{};  ///< operations that found what to work on

@@ -179,7 +179,8 @@ TEST_CASE("a random heap program under the hinted collector does as its model sa
              {Event::few_survived, 40},
              {Event::allocation_slices, 200},
              {Event::pending_destroyed, 50},
-             {Event::rested, 50}});
+             {Event::rested, 50},
+             {Event::adopted_meanwhile, 5}});
 }
 
 TEST_CASE("a random heap program under the full collector does as its model says") {

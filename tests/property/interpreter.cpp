@@ -94,6 +94,7 @@ bool Interpreter::open(const Op& op, Args&... args) {
     const std::size_t returned = world_.roots.returned.size();
     const auto run = [&]() -> Handle<Object> {
         Block block(*this, op, args...);
+        if (op.b % 4 != 0 && world_.collected_while_open()) end_some_detached(op);
         return run_block();
     };
     try {
@@ -196,7 +197,10 @@ bool Interpreter::trim(const Op& op) {
         }
         default:
             if (blocks_.empty() || blocks_[op.b % blocks_.size()]->scope() == nullptr) return false;
-            return blocks_[op.b % blocks_.size()]->scope()->trim(), true;
+            if (op.c % 2 == 0) make_pinned_in_detached(op);
+            blocks_[op.b % blocks_.size()]->scope()->trim();
+            if (op.c % 2 == 0) world_.poll(false);  // it begins
+            return true;
     }
 }
 
@@ -221,6 +225,13 @@ bool Interpreter::end_detached(const Op& op) {
         if (op.c % 4 == 0 && !blocks_.empty() && blocks_.back()->scope() != nullptr) blocks_.back()->keep();
     }
     return true;
+}
+
+/// In a scope that has begun while open scopes are collected: it adopts what survives and is older, and may be kept.
+void Interpreter::end_some_detached(const Op& op) {
+    for (unsigned i = 0; i < detached_.size(); ++i) {
+        if (end_detached({Opcode::end_detached, static_cast<std::uint8_t>(op.c + i), op.b, op.a})) return;
+    }
 }
 
 void Interpreter::end(Detached& detached, unsigned how) {

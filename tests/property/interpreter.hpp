@@ -55,6 +55,7 @@ private:
     bool build(const Op& op);
     bool chain(const Op& op);
     bool fill(const Op& op);
+    void make_pinned_in_detached(const Op& op);
     void while_built(Object* half_built, Link* links) override;
 
     // Edges, pointers and handles.
@@ -72,6 +73,7 @@ private:
     // Scopes and the mutator.
     bool begin_detached(const Op& op);
     bool end_detached(const Op& op);
+    void end_some_detached(const Op& op);
     void end(Detached& detached, unsigned how);
     bool trim(const Op& op);
     void reset_local();

@@ -39,7 +39,7 @@ enum class Opcode : std::uint8_t {
     drop_global,    ///< global handle c; weak when b is odd
     pin,            ///< pin c of object a
     unpin,          ///< pin c
-    open,           ///< a scope; a: label, b: expected size, c: handle to what it returns
+    open,           ///< a scope; a: label, b: expected size, c: handle to what it returns; see end_some_detached()
     close,          ///< the innermost scope, or leaves the detached one; a: what it returns; b: how
     keep,           ///< the innermost scope
     throw_out,      ///< an exception unwinds 1 + a % 4 scopes
@@ -49,7 +49,7 @@ enum class Opcode : std::uint8_t {
     poll,           ///< or idle_until, when a is odd
     collect,        ///< the whole heap
     collect_until,  ///< a: a deadline that has passed, one that is near, or rest
-    trim,           ///< a, b: the root scope, a detached one or an open block
+    trim,           ///< a, b: the root scope, a detached one or an open block; c: it begins at once
     set_pauses,     ///< a: which budget
     no_pause,       ///< until the innermost block ends; a: bytes
     reattach,       ///< all scopes are unwound and the mutator detached and attached; a: what is done meanwhile

@@ -145,6 +145,17 @@ bool Interpreter::fill(const Op& op) {
     return hold(op.c, last);
 }
 
+/// It is older than the collection of open scopes that comes, which does not look at it, and stays where it is: its span is adopted
+/// where the detached scope ends meanwhile (end_some_detached()). Left to chance, that happened in one of three runs.
+void Interpreter::make_pinned_in_detached(const Op& op) {
+    const unsigned which = op.c / 2u % detached_.size();
+    begin_detached({Opcode::detached, static_cast<std::uint8_t>(which), 0, 0});
+    Detached& detached = detached_[which];
+    // It refers to nothing: the end would else wait while roots are gathered.
+    const Plan plan{.head = {0, Kind::named, op.c}, .first = {}, .second = {}};
+    hold(op.a, make(In<DetachedScope>{*detached.scope}, plan, detached.number));
+}
+
 // --- edges and plain pointers ----------------------------------------------------------------------------------------
 
 bool Interpreter::link(const Op& op, bool null) {

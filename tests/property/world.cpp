@@ -92,17 +92,41 @@ void World::before_end(ScopeNumber scope, bool detached, bool kept) {
     outside_ = model.reachable_from_outside(scope, held, collecting());
 }
 
-/// A collection beside the program looks at open scopes.
 bool World::collected_while_open() const {
     bool any = false;
+    if (core_ == nullptr) return false;
     core_->for_each_open_region(
         [&](const detail::Region& region) { any = any || core_->regions.record(region).looked_at != 0; });
     return any;
 }
 
+/// A scope that began since open scopes are collected, inside of them, has adopted spans that are older than that.
+bool World::older_spans_in_younger_scope() const {
+    if (!collecting()) return false;
+    const auto looked_at = [&](const detail::Region& region) { return core_->regions.record(region).looked_at != 0; };
+    const auto began_since = [&](const detail::Region& region) {
+        bool inside = false;
+        core_->for_each_open_region([&](const detail::Region& outer) {
+            inside = inside || (looked_at(outer) && detail::key_encloses(core_->regions.record(outer).key,
+                                                                         core_->regions.record(region).key));
+        });
+        return inside && !looked_at(region);
+    };
+    bool older = false;
+    core_->for_each_open_region([&](const detail::Region& region) {
+        if (!began_since(region)) return;
+        core_->pages.for_each(static_cast<const detail::SpanLists&>(region),
+                              [&](std::uint32_t, const detail::Span& span) {
+                                  older = older || span.generation <= core_->collection.start_generation;
+                              });
+    });
+    return older;
+}
+
 void World::after_end(bool unwound) {
     if (!failed()) {
         count_ending(unwound);
+        if (older_spans_in_younger_scope()) census.count(Event::adopted_meanwhile);
         if (activity_ == Activity::scope_end) doom(outside_);
         model.move_out(ending_, figures().condemned != before_.condemned ? polls_ : kSettled);
     }

@@ -55,6 +55,8 @@ public:
 
     /// A collection goes on beside the program, or something waits for one.
     bool collecting() const;
+    /// A collection beside the program looks at open scopes.
+    bool collected_while_open() const;
     /// Something was done to a weak handle that may keep its object alive.
     void touch_weak(Id id) { model.spare(id); }
     /// Of global handles that held these, some may have been dropped: what a collection may not have walked yet stays a root
@@ -97,7 +99,7 @@ private:
     void check_gone();
     std::string referrers_of(Id id) const;
     void note_counts();
-    bool collected_while_open() const;
+    bool older_spans_in_younger_scope() const;
     void count_ending(bool unwound);
 
     std::unique_ptr<Heap> heap_;
