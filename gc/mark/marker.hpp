@@ -16,7 +16,7 @@ using detail::Header;
 using detail::HeapCore;
 
 /// Depth-first marking with a first-in first-out queue of prefetched objects before the stack is followed (after Cher,
-/// Hosking and Vitek, "Software prefetching for mark-sweep garbage collection", 2004). Arrays are scanned in pieces, so
+/// Hosking and Vitek, "Software prefetching for mark-sweep garbage collection", 2004), but within a page without either. Arrays are scanned in pieces, so
 /// that the stack stays small. The stack is in memory reserved beside the heap; when that is full, marked objects are
 /// scanned again until nothing is new.
 ///
@@ -41,12 +41,17 @@ public:
     bool drain() {
         return drain([] {});
     }
-    /// As above; calls breathe() after every few objects and every piece of an array.
+    /// As above; calls breathe() after some 32 to 64 objects and every piece of an array.
     template <class Breathe>
     bool drain(Breathe&& breathe) {
+        const auto breathe_if_due = [&] {
+            if (work_ < kObjectsABreath) return;
+            work_ = 0;
+            breathe();
+        };
         for (;;) {
             while (top_ != 0) {
-                if (turn_ % kObjectsABreath == 0) breathe();
+                breathe_if_due();
                 void* const next = stack_[--top_];
                 prefetch(next);
                 void*& place = queue_[turn_++ % kQueue];
@@ -58,6 +63,7 @@ public:
             for (std::size_t i = 0; i < kQueue; ++i) {
                 void* const object = std::exchange(queue_[turn_++ % kQueue], nullptr);
                 if (object == nullptr) continue;
+                breathe_if_due();
                 mark(object);
                 drained = false;
             }
@@ -103,32 +109,51 @@ private:
         }
         stack_[top_++] = object;
     }
-    void mark(void* object) {
-        const Header header = detail::header_of(object);
-        const std::size_t bytes = detail::object_bytes(header, shapes_);
-        if (!marks_.mark(static_cast<char*>(object) - detail::kHeaderBytes, bytes)) return;
-        ++objects_;
-        set_.marked(object, bytes);
-        scan(object, header);
+    /// Marks the object, and what is found in its page from there on: that is in the cache, or on its way, and need not queue.
+    PERFLOC_INLINE void mark(void* object) {
+        ++work_;
+        for (const std::size_t most = work_ + kObjectsABreath; object != nullptr; ++work_) {
+            if (work_ == most) return push(object);
+            const Header header = detail::header_of(object);
+            const std::size_t bytes = detail::object_bytes(header, shapes_);
+            if (!marks_.mark(static_cast<char*>(object) - detail::kHeaderBytes, bytes)) return;
+            ++objects_;
+            set_.marked(object, bytes);
+            object = scan(object, header);
+        }
     }
-    void scan(void* object, Header header) {
+    bool is_near(const void* object, const void* target) const {
+        const auto apart = reinterpret_cast<std::uintptr_t>(object) ^ reinterpret_cast<std::uintptr_t>(target);
+        return apart < detail::kPageBytes;
+    }
+    /// Visits what the object refers to, but for one object in its page that is not marked yet: returns that, or null. (What is in the
+    /// page of an object of the set is in the set.)
+    PERFLOC_INLINE void* scan(void* object, Header header) {
         const detail::TypeShape& shape = shapes_[detail::header_type(header)];
         if (shape.stride != 0 && shape.has_refs && detail::header_count(header) > kPiece) {
             arrays_.push_back({object, 0});
-            return;
+            return nullptr;
         }
         if (shape.stride == 0 && !shape.many_refs) [[likely]] {
             // Last reference first, so that the first is followed first: objects are often linked as they were allocated.
             auto* const words = static_cast<std::atomic<void*>*>(object);
+            void* near = nullptr;
             for (std::uint64_t bits = shape.ref_words; bits != 0;) {
                 const auto word = static_cast<unsigned>(std::bit_width(bits)) - 1;
                 bits ^= std::uint64_t{1} << word;
-                visit(words[word].load(std::memory_order_relaxed));
+                void* const target = words[word].load(std::memory_order_relaxed);
+                if (!is_near(object, target)) {
+                    visit(target);
+                } else if (!marks_.test(static_cast<char*>(target) - detail::kHeaderBytes)) {
+                    if (near != nullptr) push(near);
+                    near = target;
+                }
             }
-            return;
+            return near;
         }
         detail::for_each_ref(object, header, shapes_,
                              [this](std::atomic<void*>& slot) { visit(slot.load(std::memory_order_relaxed)); });
+        return nullptr;
     }
     void scan_array_piece() {
         ArrayPiece& piece = arrays_.back();
@@ -152,6 +177,7 @@ private:
     std::size_t top_ = 0;
     std::array<void*, kQueue> queue_{};
     std::size_t turn_ = 0;
+    std::size_t work_ = 0;  ///< objects looked at since the last breath
     std::vector<ArrayPiece> arrays_;
     std::uint64_t objects_ = 0;
     bool overflowed_ = false;

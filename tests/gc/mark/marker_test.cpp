@@ -1,8 +1,13 @@
 #include "support/catch.hpp"
 
 #include "api/objects.hpp"
+#include "gc/graph.hpp"
+#include "gc/mark/marker.hpp"
+#include "runtime/heap_core.hpp"
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 using namespace perfloc;
 using namespace perfloc::literals;
@@ -50,6 +55,40 @@ TEST_CASE("a long list is marked without recursion") {
     heap.collect_full();
     CHECK(heap.stats().last_full().live_objects == 500'000);
     CHECK(objects::length(list.get()) == 500'000);
+}
+
+TEST_CASE("the marker breathes after few objects, however they are linked") {
+    Heap heap(objects::small());
+    Mutator me(heap);
+    detail::HeapCore& core = detail::current_heap("the test");
+    constexpr std::size_t kNodes = 20'000;
+    auto nodes = make_array<Ref<Node>>(kNodes);
+    for (auto& node : *nodes) node = make_raw<Node>();
+    std::vector<std::size_t> order(kNodes);
+    for (std::size_t i = 0; i < kNodes; ++i) order[i] = i;
+    graph::Random random(5);
+    const bool shuffled = GENERATE(false, true);
+    const bool backwards = GENERATE(false, true);
+    if (shuffled) {
+        for (std::size_t i = kNodes; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+    }
+    if (backwards) std::reverse(order.begin(), order.end());
+    for (std::size_t i = 1; i < kNodes; ++i) {
+        (*nodes)[order[i - 1]]->left = (*nodes)[order[i]];
+        (*nodes)[order[i]]->right = (*nodes)[order[i - std::min<std::size_t>(i, 9)]];
+    }
+    struct {
+        bool contains(const void*) const { return true; }
+        void marked(const void*, std::size_t) {}
+    } all;
+    gc::MarkBitmap marks(core.memory);
+    gc::Marker marker(core, marks, all);
+    marker.visit((*nodes)[order[0]].get());
+    std::uint64_t before = 0, most = 0;
+    REQUIRE(marker.drain([&] { most = std::max(most, marker.objects() - std::exchange(before, marker.objects())); }));
+    CHECK(marker.objects() == kNodes);
+    CHECK(most > 0);
+    CHECK(most <= 64);
 }
 
 TEST_CASE("an array of many references is marked in pieces, wholly") {
