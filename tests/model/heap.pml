@@ -76,6 +76,7 @@ bool next_in_poll;      /* the next start waits for a poll: raw pointers may rea
 short to_inner;
 #endif
 byte operations;
+#define disturb operations++; expected = -1
 short seen;             /* scratch, 0 between steps */
 
 #define is_open(r) (state[r] == Open)
@@ -92,7 +93,7 @@ short seen;             /* scratch, 0 between steps */
 
 /* law [stale]: a recorded slot is one of a live object. Records of a span that was handed out again are dropped when
  * its generation changes (hand_out). After marking, what is left in the set is dead. */
-#define lives(s) (where[s] < Pool && !(stage >= Weak && has(set, s) && !has(mark, s)))
+#define lives(s) (in_memory(s) && in_live_map(s) && !(stage >= Weak && has(set, s) && !has(mark, s)))
 
 c_code {
     /* What is reached from `m`. */
@@ -118,6 +119,9 @@ c_code {
     static int to_mark(void) {
         int o, before, m = bit(now.handle) | now.shades;
         for (o = 1; o < Objects; o++)
+#ifdef HOLES
+            if (!has(now.dead | now.plain, o))
+#endif
             if (!has(now.set, o) && (now.where[o] < Pool || now.where[o] == Parked)) m |= bit(now.field[o]);
         m &= now.set;
         do {

@@ -14,7 +14,7 @@ inline point_at(o) {
     raw = o;
     if
     :: o == Nil -> raw_scope = Root
-    :: o == d -> raw_scope = Inner
+    :: o == d && where[d] == Inner -> raw_scope = Inner
     :: (o == e || where[o] == Outer && by_pressure) && is_open(Outer) -> raw_scope = Outer
     :: else ->
 #ifndef DETACHED
@@ -87,14 +87,18 @@ inline lock() {
     assert(raw == Nil || where[raw] < Pool)
 }
 
-/* A span is handed out: its generation changes, so what was recorded of it is stale (law [stale], P20). */
-inline hand_out(o) {
+inline forget_records(o) {
     incoming[Outer] = incoming[Outer] & ~bit(o);
     incoming[Ended] = incoming[Ended] & ~bit(o);
     incoming[Inner] = incoming[Inner] & ~bit(o);
     to_walk = to_walk & ~bit(o);
     listed[0] = listed[0] & ~bit(o);
-    listed[1] = listed[1] & ~bit(o);
+    listed[1] = listed[1] & ~bit(o)
+}
+
+/* A span is handed out: its generation changes, so what was recorded of it is stale (law [stale], P20). */
+inline hand_out(o) {
+    forget_records(o);
     field[o] = Nil
 }
 
@@ -304,7 +308,11 @@ inline end_outer() {
             do
             :: i < Objects ->
                 if
-                :: has(target, i) -> where[i] = Pool; field[i] = Nil
+                :: has(target, i) ->
+                    where[i] = Pool; field[i] = Nil
+#ifdef HOLES
+                    ; dead = dead & ~bit(i)
+#endif
                 :: else
                 fi;
                 i++
@@ -323,8 +331,6 @@ inline end_outer() {
 #define may_end_inner true
 #endif
 
-#define disturb operations++; expected = -1
-
 /* The write barrier: the old value is shaded, the new one recorded, and stored. It answers no handshake (P10). */
 inline store(v) {
     atomic {
@@ -339,7 +345,7 @@ inline store(v) {
 #ifdef BREAK_P10
     atomic { region = where[new] };
     do
-    :: atomic { stage == Slots || stage == Settling || stage == Weak -> slice(false) }
+    :: atomic { stage == Slots || stage == Settling || stage == Weak -> slice(false, false) }
     :: break
     od;
     atomic {
@@ -357,8 +363,14 @@ inline store(v) {
 
 active proctype Mutator() {
     byte o, new, i;
-#ifdef BREAK_P10
+#if defined BREAK_P10 || defined BREAK_NEW_EARLY
     byte region;
+#endif
+#ifdef ALLOCATION
+    byte home_of_new;
+#endif
+#ifdef HOLES
+    bool leaves_dead;
 #endif
     short target;
     set_up();
@@ -369,6 +381,13 @@ end:
         :: atomic { disturb; load() }
         :: raw != Nil -> store(raw)
         :: store(Nil)
+#ifdef HOLES
+        :: atomic { where[y] == Pool && cut -> disturb; fill_hole() }
+#endif
+#ifdef WEAK
+        :: atomic { raw != Nil && weak != raw -> disturb; weak = raw }
+        :: atomic { weak != Nil -> disturb; lock() }
+#endif
 #ifdef HANDLES
         :: atomic { raw != Nil && handle != raw -> disturb; point_handle_at(raw) }
         :: atomic { handle != Nil -> disturb; point_handle_at(Nil) }
@@ -380,12 +399,14 @@ end:
         :: atomic { is_open(Inner) && where[dc] == Pool && may_end_inner -> disturb; d_step { end_inner() } }
 #endif
         :: atomic { is_open(Outer) && !small_is_lexical_in_outer -> disturb; d_step { end_outer() } }
-#ifdef PRESSURE
+#ifdef ALLOCATION
+        :: allocate()
+#elif defined PRESSURE
         :: atomic { is_open(Outer) && where[dc] == Pool -> disturb; hand_out(dc); where[dc] = Outer; point_at(dc) }
 #endif
         fi
-    :: atomic { stage != Idle || waiting -> slice(false) }  /* a handshake point */
-    :: atomic { raw = Nil; raw_scope = Root; slice(true) }  /* a poll */
+    :: atomic { stage != Idle || waiting -> slice(false, false) }  /* a handshake point */
+    :: atomic { raw = Nil; raw_scope = Root; slice(true, true) }  /* a poll */
 #ifdef PRESSURE
     :: atomic { stage == Idle && is_open(Outer) && !collected_before -> collected_before = true; raw = Nil; raw_scope = Root; start_open() }
 #endif

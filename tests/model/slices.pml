@@ -90,8 +90,9 @@ inline walk() {
         pick(i, to_walk);
         to_walk = to_walk & ~bit(i);
         target = field[i];
+        look(i);
         if
-        :: (where[i] < Pool || where[i] == Parked) && target != Nil && has(set, target) ->
+        :: (lives(i) || where[i] == Parked) && target != Nil && has(set, target) ->
             if
 #ifdef BREAK_DESTINATION
             :: where[i] == Inner -> to_inner = to_inner | bit(target); to_outer = to_outer | bit(target)
@@ -157,7 +158,10 @@ inline answer() {
 #endif
         :: else ->
             stage = Sweeping;
-            assert(expected == -1 || mark == expected)  /* neither more nor less than it has to */
+#ifdef HOLES
+            assert((mark & dead) == 0);
+#endif
+            assert(expected == -1 || mark == expected || !exact)  /* neither more nor less than it has to */
         fi
     :: else
     fi
@@ -269,14 +273,24 @@ inline evacuate_span(o) {
 }
 
 /* Adopts a span, or in a poll evacuates it; a span that gets no poll in time is adopted. */
-inline settle(in_poll) {
+inline settle(may_move) {
     if
     :: (set & mark) != 0 ->
         pick(o, set & mark);
+#ifdef HOLES
+        if
+        :: leaves_dead = true
+        :: leaves_dead = false
+        fi;
+#endif
         d_step {
             if
-            :: in_poll && has(evacuate, o) -> evacuate_span(o)
-            :: else -> adopt(o)
+            :: may_move && has(evacuate, o) -> evacuate_span(o)
+            :: else ->
+                adopt(o);
+#ifdef HOLES
+                adopt_dead(o, leaves_dead)
+#endif
             fi;
             forget_scratch();
             o = 0
@@ -303,7 +317,8 @@ inline finish() {
         do
         :: i < Objects ->
             if
-            :: has(to_walk, i) && lives(i) && field[i] != Nil ->
+            :: has(to_walk, i) && lives(i) && field[i] != Nil && !(is_dead(i) && has(set, field[i])) ->
+                look(i);
                 assert(!has(set, field[i]));  /* what a live slot names has been marked */
 #ifndef BREAK_P16
                 record(i, field[i])
@@ -320,7 +335,13 @@ inline finish() {
             if
             :: has(set, i) || where[i] == Moved ->
                 assert(!has(shades | kept, i));  /* P13 */
-                where[i] = Pool; field[i] = Nil
+                where[i] = Pool;
+#ifdef HOLES
+                dead = dead & ~bit(i);
+#endif
+#ifndef BREAK_POOL
+                field[i] = Nil
+#endif
             :: else
             fi;
             i++
@@ -371,14 +392,14 @@ inline check_recorded() {
 
 #define waiting (state[Outer] == Waiting || state[Ended] == Waiting || state[Inner] == Waiting)
 
-/* A slice that moves nothing. */
-inline slice(in_poll) {
+/* A slice. What has to wait for a poll begins there only, and moves there only. */
+inline slice(may_begin, may_move) {
     if
-    :: stage == Idle && waiting && (in_poll || !next_in_poll) -> start(); next_in_poll = false
+    :: stage == Idle && waiting && (may_begin || !next_in_poll) -> start(); next_in_poll = false
     :: stage == Roots -> walk()
     :: stage == Marking || stage == Finishing -> answer()
     :: stage == Weak -> clear_weak()
-    :: stage == Settling -> settle(in_poll)
+    :: stage == Settling -> settle(may_move)
     :: stage == Slots -> finish()
     :: else
     fi

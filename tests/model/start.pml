@@ -33,12 +33,21 @@ inline set_up() {
         if
         :: field[y] = x
         :: field[y] = e
+#ifdef HOLES
+        :: field[y] = z
+#endif
         fi;
+#ifdef HOLES
+        where[z] = Ended;
+        incoming[Outer] = bit(y);  /* for what it held when y's region was another, which was condemned */
+#endif
 #ifdef HANDLES
         if
         :: true
         :: handle = x
         fi;
+#endif
+#if defined HANDLES || defined WEAK
         if
         :: true
         :: weak = x
