@@ -58,6 +58,7 @@ inline allocate() {
         :: else
         fi;
         region = 0;
+        list(dc, new);
 #elif !defined BREAK_NEW_RECORDED
         record(dc, new);
 #endif

@@ -208,3 +208,31 @@ inline list(s, t) {
     :: else
     fi
 }
+
+/* What was recorded of the slot of `o`. */
+inline forget_records(o) {
+    incoming[Outer] = incoming[Outer] & ~bit(o);
+    incoming[Ended] = incoming[Ended] & ~bit(o);
+    incoming[Inner] = incoming[Inner] & ~bit(o);
+    to_walk = to_walk & ~bit(o);
+    listed[0] = listed[0] & ~bit(o);
+    listed[1] = listed[1] & ~bit(o)
+}
+
+/* law [remset] */
+inline check_recorded() {
+    c_code { now.seen = reach(); };
+    i = 1;
+    do
+    :: i < Objects ->
+        target = field[i];
+        if
+        :: has(seen, i) && target != Nil && where[i] != where[target] && !encloses(where[target], where[i]) ->
+            assert(has(incoming[where[target]], i))
+        :: else
+        fi;
+        i++
+    :: else -> break
+    od;
+    seen = 0
+}

@@ -87,15 +87,6 @@ inline lock() {
     assert(raw == Nil || where[raw] < Pool)
 }
 
-inline forget_records(o) {
-    incoming[Outer] = incoming[Outer] & ~bit(o);
-    incoming[Ended] = incoming[Ended] & ~bit(o);
-    incoming[Inner] = incoming[Inner] & ~bit(o);
-    to_walk = to_walk & ~bit(o);
-    listed[0] = listed[0] & ~bit(o);
-    listed[1] = listed[1] & ~bit(o)
-}
-
 /* A span is handed out: its generation changes, so what was recorded of it is stale (law [stale], P20). */
 inline hand_out(o) {
     forget_records(o);

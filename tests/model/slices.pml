@@ -372,24 +372,6 @@ inline finish() {
     }
 }
 
-/* law [remset] */
-inline check_recorded() {
-    c_code { now.seen = reach(); };
-    i = 1;
-    do
-    :: i < Objects ->
-        target = field[i];
-        if
-        :: has(seen, i) && target != Nil && where[i] != where[target] && !encloses(where[target], where[i]) ->
-            assert(has(incoming[where[target]], i))
-        :: else
-        fi;
-        i++
-    :: else -> break
-    od;
-    seen = 0
-}
-
 #define waiting (state[Outer] == Waiting || state[Ended] == Waiting || state[Inner] == Waiting)
 
 /* A slice. What has to wait for a poll begins there only, and moves there only. */
