@@ -42,6 +42,7 @@
 #define Weak 5
 #define Settling 6
 #define Slots 7
+#define Freeing 8  /* one region of the set has gone back, another one has not */
 
 byte field[Objects];    /* what the slot of each object holds */
 byte where[Objects];    /* its region, or Pool, Parked, Moved */
@@ -94,6 +95,13 @@ short seen;             /* scratch, 0 between steps */
 /* law [stale]: a recorded slot is one of a live object. Records of a span that was handed out again are dropped when
  * its generation changes (hand_out). After marking, what is left in the set is dead. */
 #define lives(s) (in_memory(s) && in_live_map(s) && !(stage >= Weak && has(set, s) && !has(mark, s)))
+
+/* ... also for the end of another scope, in every stage in which memory of the set goes back. */
+#ifdef BREAK_DYING
+#define lives_at_end(s) (in_memory(s) && in_live_map(s))
+#else
+#define lives_at_end(s) lives(s)
+#endif
 
 c_code {
     /* What is reached from `m`. */

@@ -167,8 +167,9 @@ inline promote() {
     i = 1;
     do
     :: i < Objects ->
+        assert(!has(incoming[Inner], i) || !lives_at_end(i) || field[i] == Nil || where[field[i]] < Pool);
         if
-        :: has(incoming[Inner], i) && i != d && lives(i) && field[i] == d ->
+        :: has(incoming[Inner], i) && i != d && lives_at_end(i) && field[i] == d ->
             if
             :: where[i] == Outer && is_open(Outer) && target != Root -> target = Outer
 #ifdef BREAK_P15_REFERRER

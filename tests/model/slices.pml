@@ -299,8 +299,56 @@ inline settle(may_move) {
     fi
 }
 
-/* The slots that were recorded for the set are recorded again for wherever their target is now (P16); then the
- * memory of the dead goes back. */
+/* Its memory goes back. */
+inline free(o) {
+    where[o] = Pool;
+#ifdef HOLES
+    dead = dead & ~bit(o);
+#endif
+#ifndef BREAK_POOL
+    field[o] = Nil
+#endif
+}
+
+inline give_back() {
+    unreached(set);
+    i = 1;
+    do
+    :: i < Objects ->
+        if
+        :: has(set, i) || where[i] == Moved ->
+            assert(!has(shades | kept, i));  /* P13 */
+            free(i)
+        :: else
+        fi;
+        i++
+    :: else -> break
+    od;
+    i = Outer;
+    do
+    :: i <= Inner ->
+        if
+        :: state[i] == Collected -> state[i] = Gone
+        :: state[i] == Closing -> state[i] = Waiting;
+#ifndef BREAK_P6_POLL
+            next_in_poll = true
+#endif
+
+        :: else
+        fi;
+        i++
+    :: else -> break
+    od;
+    set = 0; to_walk = 0; to_root = 0; to_outer = 0; mark = 0; marked_to_outer = 0; group = 0; held = 0;
+    evacuate = 0; candidates = 0; listed[0] = 0; listed[1] = 0; expected = 0; under_pressure = 0;
+    handle_walked = false;
+    stage = Idle;
+    unpark();
+    check_recorded()
+}
+
+/* The slots that were recorded for the set are recorded again for wherever their target is now (P16). Then the
+ * memory of the dead goes back, inner scopes first: between two of them another scope may end. */
 inline finish() {
     d_step {
         i = Outer;
@@ -328,46 +376,36 @@ inline finish() {
             i++
         :: else -> break
         od;
-        unreached(set);
+        target = 0;
         i = 1;
         do
         :: i < Objects ->
             if
-            :: has(set, i) || where[i] == Moved ->
-                assert(!has(shades | kept, i));  /* P13 */
-                where[i] = Pool;
-#ifdef HOLES
-                dead = dead & ~bit(i);
-#endif
-#ifndef BREAK_POOL
-                field[i] = Nil
-#endif
+            :: has(set, i) && where[i] == Ended -> target = target | bit(i)
             :: else
             fi;
             i++
         :: else -> break
         od;
-        i = Outer;
-        do
-        :: i <= Inner ->
-            if
-            :: state[i] == Collected -> state[i] = Gone
-            :: state[i] == Closing -> state[i] = Waiting;
-#ifndef BREAK_P6_POLL
-                next_in_poll = true
-#endif
-
-            :: else
-            fi;
-            i++
-        :: else -> break
-        od;
-        set = 0; to_walk = 0; to_root = 0; to_outer = 0; mark = 0; marked_to_outer = 0; group = 0; held = 0;
-        evacuate = 0; candidates = 0; listed[0] = 0; listed[1] = 0; expected = 0; under_pressure = 0;
-        handle_walked = false;
-        stage = Idle;
-        unpark();
-        check_recorded();
+        if
+        :: target != 0 && target != set ->
+            unreached(target);
+            i = 1;
+            do
+            :: i < Objects ->
+                if
+                :: has(target, i) -> assert(!has(shades | kept, i)); free(i)
+                :: else
+                fi;
+                i++
+            :: else -> break
+            od;
+            set = set & ~target;
+            state[Ended] = Gone;
+            to_walk = 0;
+            stage = Freeing
+        :: else -> give_back()
+        fi;
         forget_scratch()
     }
 }
@@ -383,6 +421,7 @@ inline slice(may_begin, may_move) {
     :: stage == Weak -> clear_weak()
     :: stage == Settling -> settle(may_move)
     :: stage == Slots -> finish()
+    :: stage == Freeing -> d_step { give_back(); forget_scratch() }
     :: else
     fi
 }

@@ -70,6 +70,12 @@ inline set_up() {
             fi
         fi;
 #endif
+#ifdef DETACHED
+        if
+        :: is_open(Inner) && field[e] == y && field[g] == Nil && field[d] == Nil -> incoming[Inner] = bit(e)  /* for what it held before */
+        :: true
+        fi;
+#endif
         i = 1;
         do
         :: i < Objects ->
