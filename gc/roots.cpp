@@ -18,8 +18,9 @@ Region* live_owner(HeapCore& heap, const detail::IncomingSlot& incoming) {
     const std::uint32_t region = heap.regions.resolve(heap.pages.region_at(incoming.slot));
     const RegionState state = heap.regions.state(region);
     if (state != RegionState::open && state != RegionState::condemned && state != RegionState::parked) return nullptr;
-    // In what is being moved: the dead, whose destructors have run by now, and the old copies of what has moved already.
-    if (heap.collection.candidates_known && heap.collector->dying(incoming.slot)) return nullptr;
+    // The dead, whose destructors have run by now, and the old copies of what has moved already: what these refer to may have been
+    // given back before they are.
+    if (heap.collection.dead_known && heap.collector->dying(incoming.slot)) return nullptr;
     return live_word(heap, span, incoming.slot) ? &heap.regions.at(region) : nullptr;
 }
 
@@ -68,7 +69,7 @@ void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Ro
             Region* const live = live_owner(heap, incoming);
             if (live == nullptr) return;
             owner = live;
-            const bool whole = !heap.pages.span_at(incoming.slot).live_map && !heap.collection.candidates_known;
+            const bool whole = !heap.pages.span_at(incoming.slot).live_map && !heap.collection.dead_known;
             known_page = whole ? page : 0;
             known_generation = incoming.generation;
         }

@@ -22,7 +22,7 @@ public:
         : pages_(heap.pages),
           marks_(heap.memory),
           live_(heap.memory, detail::Area::live),
-          asks_marks_(heap.collection.candidates_known) {}
+          asks_marks_(heap.collection.dead_known) {}
 
     /// The next ones behind the cursor. False where there is none.
     template <class List>

@@ -37,6 +37,7 @@ struct CollectionState {
     std::uint64_t start_generation = 0;  ///< spans with a higher one are newer than the running collection
     bool pressure = false;               ///< the running collection is one of open regions
     bool candidates_known = false;       ///< which spans are to be evacuated
+    bool dead_known = false;             ///< what is not marked in the set is dead, and its destructors have run
     std::uint64_t polls = 1;             ///< that the collector has seen
     std::uint64_t parked = 0;            ///< scopes that were released and parked so far
     ChunkList<void*> shades;             ///< for the running collection

@@ -113,6 +113,7 @@ void Engine::destroy(Slice& slice) {
     if (slice.in_poll) forget_shades();
     if (!done) return;
     settler_.begin();
+    heap_.collection.dead_known = true;
     cycle_.phase.enter(CyclePhase::record);
 }
 
@@ -155,7 +156,7 @@ void Engine::end() {
     cycle_.told.clear(heap_.chunks);
     cycle_.candidates.clear();
     cycle_.slot_chunks.reset();
-    heap_.collection.candidates_known = false;
+    heap_.collection.candidates_known = heap_.collection.dead_known = false;
     heap_.totals.scope_collections += 1;
     const CycleTotals& totals = cycle_.totals;
     const std::uint64_t live = totals.adopted_bytes + totals.evacuated_bytes;

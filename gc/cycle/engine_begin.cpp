@@ -163,7 +163,7 @@ void Engine::begin(CollectionReason reason) {
     cycle_.number = ++collection.cycle;
     cycle_.parked_before = collection.parked;
     collection.start_generation = heap_.pool.generation();
-    collection.candidates_known = false;
+    collection.candidates_known = collection.dead_known = false;
     heap_.recent_slots.clear();
     cycle_.totals = {};
     cycle_.compact = reason == CollectionReason::trim || reason == CollectionReason::soft_limit ||
