@@ -1,6 +1,7 @@
 #include "gc/verify/verifier.hpp"
 
 #include "gc/mark/marked_objects.hpp"
+#include "gc/roots.hpp"
 #include "gc/sweep/live_map.hpp"
 #include "gc/sweep/sweep.hpp"
 #include "runtime/bump.hpp"
@@ -125,6 +126,29 @@ void Verifier::check_set(const Region& region) {
     });
 }
 
+/// law [stale]: if the scope ended now, what each recorded slot names there would be promoted. Whatever counts as live names
+/// no memory that has gone back: this scope may be given it next.
+void Verifier::check_recorded(const Region& region) {
+    using detail::RegionState;
+    if (heap_.regions.state(region) != RegionState::open || heap_.regions.record(region).looked_at != 0) return;
+    region.incoming.for_each([&](const detail::IncomingSlot& incoming) {
+        const Region* const owner = live_owner(heap_, incoming);
+        const void* const target = incoming.slot->load(std::memory_order_relaxed);
+        if (owner == nullptr || target == nullptr) return;
+        // Protocol P20: a parked scope's slots may name what has gone; forget_gone() looks at these.
+        if (heap_.regions.state(*owner) == RegionState::parked) return;
+        const RegionState state = heap_.regions.state(heap_.region_at(target));
+        if (state == RegionState::open || state == RegionState::condemned || state == RegionState::parked) {
+            if (&heap_.region_at(target) != &region || objects_.is_object(target)) return;
+        }
+        violation(
+            fmt::format("law [stale]: the slot at {} in \"{}\", recorded for scope \"{}\", counts as live and names "
+                        "{}, where no live object begins",
+                        static_cast<const void*>(incoming.slot), detail::LabelTable::name(owner->label),
+                        detail::LabelTable::name(region.label), target));
+    });
+}
+
 /// What the next collection is to keep exists, and is given up with what waits for it.
 void Verifier::check_shades() {
     const detail::CollectionState& collection = heap_.collection;
@@ -145,6 +169,7 @@ void Verifier::check_region(Region& region) {
     const MarkBitmap marks(heap_.memory, detail::Area::live);
     check_bytes(region);
     check_set(region);
+    check_recorded(region);
     if (region.incoming.size() != 0 && (region.attention & detail::kIncoming) == 0) {
         violation(fmt::format("law [remset]: region \"{}\" has incoming slots that its end would not look at",
                               detail::LabelTable::name(region.label)));

@@ -75,9 +75,8 @@ TEST_CASE("a dead slot into memory that was given back is not taken for a refere
     // Numbers, where the targets were.
     const auto used_again = [&] {
         const char* const last = reinterpret_cast<const char*>(perfloc::make_raw_array<std::uint64_t>(61, 0x41u));
-        return std::ranges::any_of(addresses, [&](const char* p) {
-            return p < last && &inspect::region(p) == &inspect::region(last);
-        });
+        return std::ranges::any_of(
+            addresses, [&](const char* p) { return p < last && &inspect::region(p) == &inspect::region(last); });
     };
     bool used = false;
     for (int i = 0; i < 400 && !used; ++i) used = used_again();
