@@ -133,8 +133,8 @@ void Verifier::check_recorded(const Region& region) {
     if (heap_.regions.state(region) != RegionState::open || heap_.regions.record(region).looked_at != 0) return;
     region.incoming.for_each([&](const detail::IncomingSlot& incoming) {
         const Region* const owner = live_owner(heap_, incoming);
-        const void* const target = incoming.slot->load(std::memory_order_relaxed);
-        if (owner == nullptr || target == nullptr) return;
+        const void* const target = owner != nullptr ? incoming.slot->load(std::memory_order_relaxed) : nullptr;
+        if (target == nullptr) return;
         // Protocol P20: a parked scope's slots may name what has gone; forget_gone() looks at these.
         if (heap_.regions.state(*owner) == RegionState::parked) return;
         const RegionState state = heap_.regions.state(heap_.region_at(target));

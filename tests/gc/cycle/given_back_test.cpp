@@ -80,8 +80,10 @@ TEST_CASE("a dead slot into memory that was given back is not taken for a refere
     };
     bool used = false;
     for (int i = 0; i < 400 && !used; ++i) used = used_again();
-    REQUIRE(used);
-    REQUIRE(bench.phase() == "follow");
+    if (!perfloc::detail::kAsan) {  // which holds memory back, and hands it out in another order
+        REQUIRE(used);
+        REQUIRE(bench.phase() == "follow");
+    }
     const perfloc::ScopeReport report = small.end();
     CHECK(report.settled);
     CHECK(report.promoted_bytes == 0);
