@@ -76,9 +76,9 @@ void FullCollection::mark() {
     WholeHeap all;
     Marker marker(heap_, marks_, all);
     for (Region* const region : regions_) {
-        for_each_handle(region->handles, [&](const HandleNode& node) { marker.visit(node.object); });
+        for_each_handle(region->handles, [&](const HandleNode& node) { marker.visit_root(node.object); });
         const std::lock_guard guard(heap_.global_handles);
-        for_each_handle(region->global, [&](const HandleNode& node) { marker.visit(node.object); });
+        for_each_handle(region->global, [&](const HandleNode& node) { marker.visit_root(node.object); });
     }
     while (!marker.drain()) {
         for (Region* const region : regions_) {

@@ -27,7 +27,7 @@ struct Root {
 
 /// law [stale]: a recorded slot is used only after it is shown to be a Ref of a live object: its span is not in the pool,
 /// its generation matches, in a span with dead objects among the living its word is marked, and so it is in what the running
-/// collection is moving. The region that it is in, or null.
+/// collection looks at, once the destructors of the dead have run. The region that it is in, or null.
 Region* live_owner(HeapCore& heap, const detail::IncomingSlot& slot);
 inline bool slot_is_live(HeapCore& heap, const detail::IncomingSlot& slot) { return live_owner(heap, slot) != nullptr; }
 

@@ -148,7 +148,7 @@ void ScopeCollection::mark(Region& ended) {
     Marker marker(heap_, marks_, set);
     for (std::size_t i = 0; i < roots_.size();) {
         Region& destination = *roots_[i].destination;
-        for (; i < roots_.size() && roots_[i].destination == &destination; ++i) marker.visit(roots_[i].target());
+        for (; i < roots_.size() && roots_[i].destination == &destination; ++i) marker.visit_root(roots_[i].target());
         while (!marker.drain()) {
             for_each_span(heap_, ended, [&](std::uint32_t page, const Span& span) {
                 for_each_marked(marks_, heap_.pages, page, span,

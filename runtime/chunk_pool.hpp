@@ -44,6 +44,8 @@ public:
         free_ = static_cast<Free*>(first);
     }
     std::size_t bytes() const { return static_cast<std::size_t>(load_relaxed(next_) - start_); }
+    /// So many were never taken that some may be kept idle: a quarter of the reserved memory at most.
+    bool plenty() const { return bytes() < memory_.area_bytes(Area::chunks) / 4; }
     /// Backs the chunks that will be taken next with memory, as much as is in use (a collection copies it), from 64 KiB to
     /// 4 MiB: at most one system call. One thread at a time. False where there was nothing to do, or the system refused.
     bool get_ahead() {
@@ -122,9 +124,11 @@ public:
         if (first_ != nullptr) pool.give_chain(first_, last_);
         *this = {};
     }
-    /// Empties the list, which keeps one chunk for what comes next: no lock. Not to be spliced while it is empty.
+    /// Empties the list, which keeps one chunk for what comes next, where there are plenty: no lock. Not to be spliced while it is
+    /// empty.
     void clear_but_one(Pool& pool) {
         if (first_ == nullptr) return;
+        if (!pool.plenty()) return clear(pool);
         if (first_->next != nullptr) pool.give_chain(std::exchange(first_->next, nullptr), last_);
         first_->count = count_ = 0;
         last_ = first_;

@@ -39,7 +39,7 @@ void Background::collect(const std::function<void()>& wait_for_mutator) {
     for (const RootGroup& group : roots_) {
         set.destination = group.destination;
         each_root(group, [&](const CycleRoot& root, std::size_t i) {
-            marker.visit(root.target);
+            marker.visit_root(root.target);
             if (i % 64 == 63) drain(marker);
         });
         drain(marker);
@@ -145,7 +145,7 @@ void Background::visit_shade(M& marker, void* object) {
     if (!is_marked_span(object)) return;
     PERFLOC_CHECK(!heap.stress.verify || live_word(heap, heap.pages.span_at(object), object),
                   "internal: a dead object of type {}, at {}, is shaded", detail::type_of(object).name, object);
-    marker.visit(object);
+    marker.visit_root(object);
 }
 
 template <class M>

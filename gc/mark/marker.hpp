@@ -31,9 +31,15 @@ public:
           stack_(reinterpret_cast<void**>(heap.memory.area(scratch))),
           limit_(heap.memory.area_committed(scratch) / sizeof(void*)) {}
 
-    /// A root, or what a root slot holds. Null and targets outside the set are ignored.
-    void visit(void* target) {
-        if (target != nullptr && set_.contains(target)) push(target);
+    /// A root, or what a root slot holds. Null and targets outside the set are ignored. Where the stack is full it is marked at once: marked
+    /// objects are scanned again, but a root that found no place would be lost.
+    void visit_root(void* target) {
+        if (target == nullptr || !set_.contains(target)) return;
+        if (top_ == limit_) [[unlikely]] {
+            mark(target);
+        } else {
+            push(target);
+        }
     }
 
     /// Marks all that is reachable from what was visited. False when the stack was too small: scan the marked objects
@@ -88,7 +94,11 @@ public:
     std::uint64_t objects() const { return objects_; }
 
 private:
-    static constexpr std::size_t kQueue = 8;
+    void visit(void* target) {
+        if (target != nullptr && set_.contains(target)) push(target);
+    }
+
+    static constexpr std::size_t kQueue = 16;
     static constexpr std::size_t kObjectsABreath = 32;
     static constexpr std::uint64_t kPiece = 512;  // references of an array scanned in one go
 
@@ -111,9 +121,9 @@ private:
     }
     /// Marks the object, and what is found in its page from there on: that is in the cache, or on its way, and need not queue.
     PERFLOC_INLINE void mark(void* object) {
-        ++work_;
-        for (const std::size_t most = work_ + kObjectsABreath; object != nullptr; ++work_) {
+        for (const std::size_t most = work_ + kObjectsABreath; object != nullptr;) {
             if (work_ == most) return push(object);
+            ++work_;
             const Header header = detail::header_of(object);
             const std::size_t bytes = detail::object_bytes(header, shapes_);
             if (!marks_.mark(static_cast<char*>(object) - detail::kHeaderBytes, bytes)) return;

@@ -5,6 +5,8 @@
 #include "support/catch.hpp"
 
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <vector>
 
 using namespace perfloc;
@@ -27,6 +29,35 @@ std::size_t chunks_in_use(ChunkPool& pool) {
 void escape(Handle<Node>& outer, int objects) { outer->left = objects::chain(objects); }
 
 }  // namespace
+
+TEST_CASE("scopes that are nested deep, or were spare, do not use up the memory for recorded slots") {
+    Heap heap({.reserve = 16_MiB});
+    Mutator me(heap);
+    ChunkPool& pool = current_heap("the test").chunks;
+    const std::size_t most = current_heap("the test").memory.area_bytes(Area::chunks);
+    auto outer = make<Node>();
+    SECTION("deep: each has a chunk at its end only") {
+        const std::function<void(int)> nest = [&](int depth) {
+            Scope scope{"deep"};
+            make_raw<Node>();
+            if (depth > 1) nest(depth - 1);
+            escape(outer, 1);
+        };
+        nest(2300);
+    }
+    SECTION("spare scopes of detached ones") {
+        std::vector<std::unique_ptr<DetachedScope>> sessions;
+        for (int i = 0; i < 1400; ++i) {
+            sessions.push_back(std::unique_ptr<DetachedScope>(new DetachedScope(heap, "session")));
+            const DetachedScope::Enter in(*sessions.back());
+            auto result = make<Node>();
+            Scope request{"request"};
+            escape(result, 1);
+        }
+    }
+    CHECK(pool.bytes() < most);
+    CHECK(heap.verify().ok());
+}
 
 // law [remset] costs memory only as long as it must.
 TEST_CASE("in whichever way scopes end, what they remembered with is used again") {

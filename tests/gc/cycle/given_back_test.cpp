@@ -84,6 +84,7 @@ TEST_CASE("a dead slot into memory that was given back is not taken for a refere
         REQUIRE(used);
         REQUIRE(bench.phase() == "follow");
     }
+    CHECK(bench.heap.verify().ok());
     const perfloc::ScopeReport report = small.end();
     CHECK(report.settled);
     CHECK(report.promoted_bytes == 0);
