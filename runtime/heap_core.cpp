@@ -24,8 +24,8 @@ constexpr std::size_t kLeastRegions = 4096;
 /// Bytes of each table for a block of 256 KiB.
 std::array<AreaShape, kAreas> area_shapes() {
     std::array<AreaShape, kAreas> shapes{};
-    const auto set = [&](Area area, std::size_t per_block, std::size_t least) {
-        shapes[static_cast<std::size_t>(area)] = {per_block, least};
+    const auto set = [&](Area area, std::size_t per_block, std::size_t least, std::size_t on_demand = 1) {
+        shapes[static_cast<std::size_t>(area)] = {per_block, least, on_demand};
     };
     set(Area::region_of_page, kPagesPerBlock * sizeof(std::uint32_t), 0);
     set(Area::span_of_page, kPagesPerBlock * sizeof(std::uint32_t), 0);
@@ -36,7 +36,9 @@ std::array<AreaShape, kAreas> area_shapes() {
     set(Area::forwarding, kWordsPerBlock / 64 * sizeof(std::uint64_t), 0);
     set(Area::records, kRegionsPerBlock * sizeof(RegionRecord), kLeastRegions * sizeof(RegionRecord));
     set(Area::regions, kRegionsPerBlock * sizeof(Region), kLeastRegions * sizeof(Region));
-    set(Area::chunks, kBlockBytes / 8, 1 << 20);
+    // Not only what programs record: a collection lists its roots, and the slots that lead into what it evacuates. Where it runs out,
+    // the process ends.
+    set(Area::chunks, kBlockBytes / 8, 1 << 20, 16);
     set(Area::scratch, kBlockBytes / 32, 1 << 18);
     set(Area::live, kWordsPerBlock / 8, 0);
     set(Area::cycle_scratch, kBlockBytes / 32, 1 << 18);

@@ -96,8 +96,7 @@ Memory::~Memory() {
 bool Memory::try_reserve(std::size_t bytes, const std::array<AreaShape, kAreas>& shapes) {
     const std::size_t blocks = bytes / kBlockBytes;
     std::size_t total = bytes + kAlignment;
-    for (const AreaShape& shape : shapes)
-        total += round_up(std::max(shape.per_block * blocks, shape.least), kPageBytes);
+    for (const AreaShape& shape : shapes) total += area_size(shape, blocks);
 
     const int protection = in_steps_ ? PROT_NONE : PROT_READ | PROT_WRITE;
     ++calls_.reserve;
@@ -110,7 +109,7 @@ bool Memory::try_reserve(std::size_t bytes, const std::array<AreaShape, kAreas>&
     char* next = base_ + bytes;
     for (std::size_t a = 0; a < kAreas; ++a) {
         area_start_[a] = next;
-        area_bytes_[a] = round_up(std::max(shapes[a].per_block * blocks, shapes[a].least), kPageBytes);
+        area_bytes_[a] = area_size(shapes[a], blocks);
         next += area_bytes_[a];
     }
     // Core dumps hold the tables' and the heap's used part only. Advice: a refusal changes nothing else.
@@ -126,6 +125,10 @@ bool Memory::try_reserve(std::size_t bytes, const std::array<AreaShape, kAreas>&
         return false;
     }
     return true;
+}
+
+std::size_t Memory::area_size(const AreaShape& shape, std::size_t blocks) const {
+    return round_up(std::max(shape.per_block * blocks, shape.least), kPageBytes) * (in_steps_ ? 1 : shape.on_demand);
 }
 
 std::size_t Memory::area_part(std::size_t area, std::size_t blocks) const {

@@ -40,6 +40,8 @@ inline constexpr std::size_t kAreas = 14;
 struct AreaShape {
     std::size_t per_block;
     std::size_t least;
+    std::size_t on_demand =
+        1;  ///< so many times the size where memory is accessible at once: addresses cost nothing there
 };
 
 /// The ladder's last rung.
@@ -87,6 +89,7 @@ private:
     bool commit_step(std::size_t blocks);
     bool populate(char* start, std::size_t bytes);
     std::size_t area_part(std::size_t area, std::size_t blocks) const;
+    std::size_t area_size(const AreaShape& shape, std::size_t blocks) const;
 
     char* base_ = nullptr;
     std::size_t bytes_ = 0;

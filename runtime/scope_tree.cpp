@@ -173,6 +173,7 @@ Region* new_region(HeapCore& heap, std::uint64_t key, Region* parent) {
     const bool attached = hot.mutator != nullptr && hot.mutator->heap == &heap;
     if (attached && release_spares(heap)) region = heap.regions.create(key, parent);
     const auto take_back = [&] {
+        heap.pool.drain_quarantine();
         heap.pool.consolidate();
         region = heap.regions.create(key, parent);
         if (region != nullptr || !attached) return;

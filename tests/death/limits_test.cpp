@@ -43,7 +43,7 @@ TEST_CASE("more recorded slots than the reservation has room for abort and say w
             Scope scope{"recorded"};
             for (std::size_t i = 0; i < 200'000; ++i) (*outer)[i] = make_raw<Node>();
         },
-        {.reserve = 12_MiB, .limit = 12_MiB});
+        {.reserve = 12_MiB, .limit = 12_MiB, .commit = Commit::in_steps});
     INFO(child.err);
     CHECK(child.died_saying({"recorded slots", "reserve more"}));
 }

@@ -60,6 +60,17 @@ TEST_CASE("a size that is no multiple of a block is rounded up, and a tiny one t
     CHECK(Memory(1, Commit::on_demand, shapes()).bytes() == kLeastReservation);
 }
 
+TEST_CASE("on demand, a table may have more addresses") {
+    auto more = shapes();
+    more[static_cast<std::size_t>(Area::chunks)].on_demand = 16;
+    const Memory memory(3_MiB, Commit::on_demand, more);
+    const Memory in_steps(3_MiB, Commit::in_steps, more);
+    CHECK(memory.area_bytes(Area::chunks) == 16 * in_steps.area_bytes(Area::chunks));
+    CHECK(memory.area_bytes(Area::blocks) == in_steps.area_bytes(Area::blocks));
+    CHECK(memory.area(Area::scratch) >= memory.area(Area::chunks) + memory.area_bytes(Area::chunks));
+    memory.area(Area::chunks)[memory.area_bytes(Area::chunks) - 1] = 1;
+}
+
 TEST_CASE("on demand, committing blocks needs no system call but advice for dumps") {
     Memory memory(8_MiB, Commit::on_demand, shapes());
     const SystemCalls before = memory.system_calls();

@@ -30,6 +30,30 @@ void escape(Handle<Node>& outer, int objects) { outer->left = objects::chain(obj
 
 }  // namespace
 
+TEST_CASE("what a collection lists of a heap that is full of small objects has room beside it") {
+    Options options{.reserve = 16_MiB, .limit = 16_MiB, .collector_thread = false};
+    Heap heap(options);
+    Mutator me(heap);
+    const auto settle = [&] { REQUIRE(me.collect_until(std::chrono::steady_clock::now() + std::chrono::minutes(1))); };
+    SECTION("handles") {
+        std::vector<Handle<objects::Leaf>> handles;
+        for (int i = 0; i < 100'000; ++i) handles.push_back(make<objects::Leaf>(i));
+        heap.root().trim();
+        settle();
+        for (int i = 0; i < 100'000; ++i) REQUIRE(handles[static_cast<std::size_t>(i)]->value == i);
+    }
+    SECTION("slots") {
+        auto outer = make_array<Ref<objects::Leaf>>(100'000);
+        {
+            Scope scope{"slots"};
+            for (std::size_t i = 0; i < 100'000; ++i) (*outer)[i] = make_raw<objects::Leaf>(static_cast<int>(i));
+        }
+        settle();
+        for (std::size_t i = 0; i < 100'000; ++i) REQUIRE((*outer)[i]->value == static_cast<int>(i));
+    }
+    CHECK(heap.verify().ok());
+}
+
 TEST_CASE("scopes that are nested deep, or were spare, do not use up the memory for recorded slots") {
     Heap heap({.reserve = 16_MiB});
     Mutator me(heap);
