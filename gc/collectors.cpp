@@ -143,6 +143,8 @@ public:
         if (phase_.now() != Phase::idle || detail::hot.quiet != 0) return;  // law [quiet]
         engine_.poll();
         const bool ended = engine_.finish(true, true);
+        engine_
+            .poll();  // no scope has received survivors since: one that a destructor ends is merged, and waits for nothing
         PERFLOC_CHECK(ended, "internal: scopes wait while the whole heap is collected");
         whole_.run(heap_.stress.move, reason);
         pressure_.start_over();

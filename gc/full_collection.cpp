@@ -111,6 +111,7 @@ void FullCollection::destroy() {
     heap_.whole_heap_destroys = true;
     run_destructors(heap_, dead);
     heap_.whole_heap_destroys = false;
+    PERFLOC_CHECK(heap_.first_condemned == nullptr, "internal: a scope waits while the whole heap is collected");
     if (attached) detail::store_hot();
     find_regions();  // destructors may have begun and ended scopes
     for (Region* const region : regions_) {

@@ -45,20 +45,17 @@ Heap::~Heap() {
                   detail::LabelTable::name(innermost_known(heap).label));
     PERFLOC_CHECK(heap.first_detached == nullptr, "a Heap is destroyed while detached scope \"{}\" is open",
                   detail::LabelTable::name(heap.first_detached->label));
-    detail::drop_ghosts(heap, UINT_MAX);
     std::uint64_t lost = 0;
-    for (detail::HandleNode* list : {&heap.root->handles, &heap.root->weak})
-        lost += detail::lose_handles(heap, *list, false);
-    {
+    const auto lose_handles = [&] {
+        detail::drop_ghosts(heap, UINT_MAX);
+        for (detail::HandleNode* list : {&heap.root->handles, &heap.root->weak})
+            lost += detail::lose_handles(heap, *list, false);
         const std::lock_guard guard(heap.global_handles);
         for (detail::HandleNode* list : {&heap.root->global, &heap.root->global_weak}) {
             lost += detail::lose_handles(heap, *list, true);
         }
-    }
-    if (lost != 0) {
-        detail::report(fmt::format("{} global {} outlived the heap; they read null from now on", lost,
-                                   lost == 1 ? "handle" : "handles"));
-    }
+    };
+    lose_handles();
     const detail::StandInMutator stand_in(heap);
     // The root's scope ends at last: all that is in it is dead.
     gc::MarkBitmap marks(heap.memory);
@@ -67,6 +64,11 @@ Heap::~Heap() {
     gc::take_dead(heap, marks, *heap.root, dead);
     gc::run_destructors(heap, dead);
     heap.collector->finish();  // of scopes that destructors have ended
+    lose_handles();            // those that destructors have made
+    if (lost != 0) {
+        detail::report(
+            fmt::format("{} {} outlived the heap; they read null from now on", lost, lost == 1 ? "handle" : "handles"));
+    }
 }
 
 RootScope& Heap::root() noexcept { return *root_; }

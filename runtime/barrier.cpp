@@ -9,6 +9,8 @@
 #include <perfloc/detail/allocate.hpp>
 #include <perfloc/detail/barrier.hpp>
 
+#include <cstring>
+
 /// The slow part of the write barrier: model, section 5. law [remset]: a reference between two regions is recorded in the
 /// target's region, unless the target's scope encloses the slot's.
 namespace perfloc::detail {
@@ -148,6 +150,14 @@ void check_new_object(void* object) noexcept {
         void* const target = slot.load(std::memory_order_relaxed);
         if (target != nullptr) place(slot, target, false);
     });
+}
+
+/// law [stale]: a slot of it that was recorded reads as null from now on. Protocol P1: what it held may be in a raw pointer.
+void abandon_object(void* object, std::size_t bytes, Header header) noexcept {
+    if (hot.watch != 0) {
+        for_each_ref(object, header, type_shapes(), [](std::atomic<void*>& slot) { store_slow(slot, nullptr); });
+    }
+    std::memset(object, 0, bytes - kHeaderBytes);
 }
 
 }  // namespace perfloc::detail

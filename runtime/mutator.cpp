@@ -84,15 +84,13 @@ void detach(MutatorCore* mutator) noexcept {
     store_hot();
     heap.collector->finish();
     std::uint64_t lost = 0;
-    heap.for_each_open_region([&](Region& region) {
-        lost += lose_handles(heap, region.handles, false);
-        lost += lose_handles(heap, region.weak, false);
-    });
-    if (lost != 0) {
-        heap.totals.lost_handles += lost;
-        report(fmt::format("{} {} outlived the mutator that made {}; they read null from now on", lost,
-                           lost == 1 ? "handle" : "handles", lost == 1 ? "it" : "them"));
-    }
+    const auto lose = [&] {
+        heap.for_each_open_region([&](Region& region) {
+            lost += lose_handles(heap, region.handles, false);
+            lost += lose_handles(heap, region.weak, false);
+        });
+    };
+    lose();
     Region& outermost = *mutator->outermost;
     if (heap.listens()) {
         load_hot(*heap.root);
@@ -100,6 +98,13 @@ void detach(MutatorCore* mutator) noexcept {
         heap.collector->finish();
     } else {
         merge_region(heap, outermost, *heap.root);
+        load_hot(*heap.root);
+    }
+    lose();  // those that destructors have made
+    if (lost != 0) {
+        heap.totals.lost_handles += lost;
+        report(fmt::format("{} {} outlived the mutator that made {}; they read null from now on", lost,
+                           lost == 1 ? "handle" : "handles", lost == 1 ? "it" : "them"));
     }
     heap.mutator = nullptr;
     delete mutator;
@@ -163,7 +168,9 @@ void begin_no_pause(std::size_t bytes) {
         };
         if (bytes > heap.pool.limit_bytes()) refused();
         if (!heap.pool.has_room(bytes)) {
-            at_safepoint(heap, [](CollectorInterface& collector) { collector.relieve(); });
+            if (hot.quiet == 0) {  // law [quiet]
+                at_safepoint(heap, [](CollectorInterface& collector) { collector.relieve(); });
+            }
             if (!heap.pool.has_room(bytes)) refused();
         }
         heap.pool.prepare(bytes);

@@ -128,7 +128,7 @@ TEST_CASE("global handles outlive their mutator, read null after their heap, and
     CHECK(child.exit_code() == 0);
     const std::vector<std::string> lines = child.perfloc_lines();
     REQUIRE(lines.size() == 1);
-    CHECK(lines[0].find("2 global handles outlived the heap") != std::string::npos);
+    CHECK(lines[0].find("2 handles outlived the heap") != std::string::npos);
 }
 
 TEST_CASE("a pin that outlives its mutator pins no more", "[death]") {

@@ -18,6 +18,8 @@ PERFLOC_API void* allocate_in(RegionHot& region, std::size_t bytes, Header heade
 
 /// Records what the Refs of a new object need; they were stored unchecked.
 PERFLOC_COLD PERFLOC_API void check_new_object(void* object) noexcept;
+/// An object whose constructor has thrown: its references are overwritten with null, and all of it with zero.
+PERFLOC_COLD PERFLOC_API void abandon_object(void* object, std::size_t bytes, Header header) noexcept;
 
 PERFLOC_API void add_cleanup(RegionHot& region, void* object) noexcept;
 [[noreturn]] PERFLOC_COLD PERFLOC_API void bad_length(std::string_view type, std::int64_t length, bool negative);
@@ -80,6 +82,10 @@ public:
         header_of(object) = make_header(kFillerType, bytes / kWordBytes);
         ++hot.quiet;
         if (region.constructing++ == 0) region.attention |= kConstructingBit;  // its end is refused
+        // A field that the constructor does not come to is a null reference to abandon_object(). To the compiler nothing that stood here
+        // before an object's construction matters to it: hence the barrier.
+        std::memset(object, 0, bytes - kHeaderBytes);
+        asm volatile("" : : "r"(object) : "memory");
     }
     Construction(const Construction&) = delete;
     Construction& operator=(const Construction&) = delete;
@@ -90,8 +96,7 @@ public:
     ~Construction() {
         --hot.quiet;
         if (--region_.constructing == 0) region_.attention &= ~kConstructingBit;
-        // law [stale]: a slot of it that was recorded reads as null from now on.
-        if (!finished_) std::memset(object_, 0, bytes_ - kHeaderBytes);
+        if (!finished_) abandon_object(object_, bytes_, header_);
     }
 
 private:
