@@ -143,9 +143,9 @@ public:
         if (phase_.now() != Phase::idle || detail::hot.quiet != 0) return;  // law [quiet]
         engine_.poll();
         const bool ended = engine_.finish(true, true);
-        engine_
-            .poll();  // no scope has received survivors since: one that a destructor ends is merged, and waits for nothing
         PERFLOC_CHECK(ended, "internal: scopes wait while the whole heap is collected");
+        // No scope has received survivors since this poll: one that a destructor ends is merged, and waits for nothing.
+        engine_.poll();
         whole_.run(heap_.stress.move, reason);
         pressure_.start_over();
         heap_.safepoint_due = false;

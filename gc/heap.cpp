@@ -46,7 +46,7 @@ Heap::~Heap() {
     PERFLOC_CHECK(heap.first_detached == nullptr, "a Heap is destroyed while detached scope \"{}\" is open",
                   detail::LabelTable::name(heap.first_detached->label));
     std::uint64_t lost = 0;
-    const auto lose_handles = [&] {
+    const auto lose = [&] {
         detail::drop_ghosts(heap, UINT_MAX);
         for (detail::HandleNode* list : {&heap.root->handles, &heap.root->weak})
             lost += detail::lose_handles(heap, *list, false);
@@ -55,7 +55,7 @@ Heap::~Heap() {
             lost += detail::lose_handles(heap, *list, true);
         }
     };
-    lose_handles();
+    lose();
     const detail::StandInMutator stand_in(heap);
     // The root's scope ends at last: all that is in it is dead.
     gc::MarkBitmap marks(heap.memory);
@@ -64,7 +64,7 @@ Heap::~Heap() {
     gc::take_dead(heap, marks, *heap.root, dead);
     gc::run_destructors(heap, dead);
     heap.collector->finish();  // of scopes that destructors have ended
-    lose_handles();            // those that destructors have made
+    lose();                    // those that destructors have made
     if (lost != 0) {
         detail::report(
             fmt::format("{} {} outlived the heap; they read null from now on", lost, lost == 1 ? "handle" : "handles"));

@@ -26,7 +26,10 @@ struct OneRegion {
 }  // namespace
 
 void ScopeCollection::run(Region& ended, Region& enclosing, ScopeReport& report) {
-    const detail::Moment start = heap_.events.now();
+    run(ended, enclosing, heap_.events.now(), report);
+}
+
+void ScopeCollection::run(Region& ended, Region& enclosing, const detail::Moment& start, ScopeReport& report) {
     if (promote_if_small(ended, enclosing, report)) {
         close(ended, report, PauseCause::promotion, start);
     } else {
@@ -93,11 +96,7 @@ bool ScopeCollection::run_if_few(Region& ended, Region& enclosing, ScopeReport& 
         promote(ended, report);
         close(ended, report, PauseCause::promotion, start);
     } else if (sweeps) {
-        if (!promote_if_small(ended, enclosing, report)) {
-            collect(ended, enclosing, start, report);
-        } else {
-            close(ended, report, PauseCause::promotion, start);
-        }
+        run(ended, enclosing, start, report);
     } else {
         report.pause = heap_.events.pause(PauseCause::promotion, start, survey_.found().bytes, 0, ended.label);
         return false;

@@ -32,6 +32,7 @@ public:
     bool run_if_few(Region& ended, Region& enclosing, ScopeReport& report);
 
 private:
+    void run(Region& ended, Region& enclosing, const detail::Moment& start, ScopeReport& report);
     bool promote_if_small(Region& ended, Region& enclosing, ScopeReport& report);
     void collect(Region& ended, Region& enclosing, const detail::Moment& start, ScopeReport& report);
     void close(Region& ended, ScopeReport& report, PauseCause cause, const detail::Moment& start);

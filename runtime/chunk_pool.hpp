@@ -44,10 +44,8 @@ public:
         free_ = static_cast<Free*>(first);
     }
     std::size_t bytes() const { return static_cast<std::size_t>(load_relaxed(next_) - start_); }
-    /// So many were never taken that some may be kept idle: a quarter of the reserved memory at most, and a 32nd of the heap.
-    bool plenty() const {
-        return bytes() < std::min(memory_.area_bytes(Area::chunks) / 4, kLeastIdle + memory_.bytes() / 32);
-    }
+    /// Some may be kept idle, a 32nd of the heap at most: a quarter of the least that is reserved for them.
+    bool plenty() const { return bytes() < std::max(kMostIdleOfSmallHeaps, memory_.bytes() / 32); }
     /// Backs the chunks that will be taken next with memory, as much as is in use (a collection copies it), from 64 KiB to
     /// 4 MiB: at most one system call. One thread at a time. False where there was nothing to do, or the system refused.
     bool get_ahead() {
@@ -62,7 +60,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t kLeastIdle = 256 * 1024;
+    static constexpr std::size_t kMostIdleOfSmallHeaps = 256 * 1024;
     static constexpr std::size_t kLeastAhead = 64 * 1024, kMostAhead = 4 * 1024 * 1024, kAheadPiece = 1024 * 1024;
 
     struct Free {

@@ -40,8 +40,8 @@ inline constexpr std::size_t kAreas = 14;
 struct AreaShape {
     std::size_t per_block;
     std::size_t least;
-    std::size_t on_demand =
-        1;  ///< so many times the size where memory is accessible at once: addresses cost nothing there
+    /// So many times the size where memory is accessible at once: addresses cost nothing there.
+    std::size_t on_demand = 1;
 };
 
 /// The ladder's last rung.

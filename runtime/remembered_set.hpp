@@ -43,12 +43,14 @@ public:
         other.clear(pool);
     }
     void clear(ChunkPool& pool) {
-        reset();
+        least_ = kEnough;
+        start_over();
         slots_.clear(pool);
     }
     /// For a region that is used again: keeps a chunk, so that most scopes that something escapes from take no lock for it.
     void clear_but_one(ChunkPool& pool) {
-        reset();
+        least_ = kEnough;
+        start_over();
         slots_.clear_but_one(pool);
     }
     /// While it is empty: below so many it need not be deduplicated, since the region is large beside them.
@@ -59,14 +61,12 @@ public:
     }
     template <class F>
     void filter(ChunkPool& pool, F&& f) {
-        enough_ = look_at_ = least_;
-        pass_ = 0;
+        start_over();
         slots_.filter(pool, f);
     }
     /// Hands all slots over, as a list. O(1).
     ChunkList<IncomingSlot> take() {
-        enough_ = look_at_ = least_;
-        pass_ = 0;
+        start_over();
         return slots_.empty() ? ChunkList<IncomingSlot>{} : std::exchange(slots_, {});
     }
     /// To be walked in steps, while nothing is added: a deduplication that was under way is given up.
@@ -80,8 +80,8 @@ private:
     static constexpr std::size_t kEnough = 4096;
 
     __attribute__((noinline)) void grown(Deduplication& deduplication);
-    void reset() {
-        least_ = enough_ = look_at_ = kEnough;
+    void start_over() {
+        enough_ = look_at_ = least_;
         pass_ = 0;
     }
 

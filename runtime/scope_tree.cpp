@@ -66,11 +66,6 @@ void clear_memory(HeapCore& heap, Region& region) {
     region.cleanups.clear(heap.chunks);
 }
 
-void release_spare(HeapCore& heap, Region& spare) {
-    spare.incoming.clear(heap.chunks);
-    heap.pool.release(spare);
-}
-
 }  // namespace
 
 bool releasable(const Region& region) {
@@ -146,7 +141,8 @@ void drop_spares(HeapCore& heap, Region& region) {
     while (spare != nullptr) {
         Region* const inner = spare->spare_region();
         spare->spare = nullptr;
-        release_spare(heap, *spare);
+        clear_memory(heap, *spare);
+        heap.pool.release(*spare);
         spare = inner;
     }
 }

@@ -132,7 +132,7 @@ private:
             object = scan(object, header);
         }
     }
-    bool is_near(const void* object, const void* target) const {
+    static bool is_near(const void* object, const void* target) {
         const auto apart = reinterpret_cast<std::uintptr_t>(object) ^ reinterpret_cast<std::uintptr_t>(target);
         return apart < detail::kPageBytes;
     }

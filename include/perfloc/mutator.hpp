@@ -50,7 +50,8 @@ inline void poll() { detail::poll(); }
 
 /// While it lives, the calling mutator is given no slice: polls do nothing. `bytes` are made available up front, their pages
 /// touched, or the constructor throws OutOfMemory at once; of what is allocated beyond them, the limit alone decides. May be
-/// nested. Ends on the thread it began on. The constructor may take long (it commits, and may wait for a collection).
+/// nested. Ends on the thread it began on. The constructor may take long (it commits, and may wait for a collection,
+/// but not inside constructors and destructors of managed objects).
 class PERFLOC_API NoPause {
 public:
     explicit NoPause(Bytes bytes = 0) { detail::begin_no_pause(bytes); }

@@ -1,4 +1,5 @@
 #include "api/objects.hpp"
+#include "runtime/sanitizers.hpp"
 #include "support/catch.hpp"
 
 #include <perfloc/testing.hpp>
@@ -7,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -161,6 +163,49 @@ TEST_CASE("what a field held whose constructor throws is kept for raw pointers")
     CHECK(me.collect_until(std::chrono::steady_clock::now() + 60s));
     CHECK(heap.verify().ok());
     CHECK(count(keep->other, 7) == 3000);
+}
+
+namespace {
+
+struct Boom {
+    Boom() { throw std::runtime_error("early"); }
+};
+
+struct ThrowsEarly {
+    Boom boom;
+    Ref<Cell> never;
+    ThrowsEarly() : boom(), never(nullptr) {}
+    void trace(Tracer& tracer) const { tracer(never); }
+};
+
+}  // namespace
+
+TEST_CASE("a field that a throwing constructor does not come to is not taken for a reference") {
+    Heap heap(stepped());
+    Mutator me(heap);
+    const auto keep = make<Cell>();
+    {
+        Scope scope{"condemned"};
+        keep->other = cells(3000, 7);
+        garbage(48'000);
+    }
+    REQUIRE(testing::phase(heap) != "idle");
+    std::set<std::uintptr_t> numbers;  // pages
+    const auto page = [](const void* address) { return reinterpret_cast<std::uintptr_t>(address) / 4096; };
+    int reused = 0;
+    for (int i = 0; i < 200; ++i) {
+        {
+            Scope scope{"numbers"};
+            for (int k = 0; k < 16; ++k) numbers.insert(page(make_raw_array<std::uint64_t>(100, 0x4141'4141'4141u)));
+        }
+        Scope scope{"throws"};
+        CHECK_THROWS_AS(make<ThrowsEarly>(), std::runtime_error);
+        reused += static_cast<int>(numbers.count(page(make_raw<Cell>())));
+    }
+    if (!detail::kAsan) CHECK(reused > 100);
+    testing::run_to(heap, "idle");
+    CHECK(count(keep->other, 7) == 3000);
+    CHECK(heap.verify().ok());
 }
 
 TEST_CASE("handles that destructors make at the end of a mutator or a heap read null afterwards") {

@@ -1,5 +1,6 @@
 #include "runtime/scope_tree.hpp"
 
+#include "api/environment.hpp"
 #include "api/objects.hpp"
 #include "runtime/heap_core.hpp"
 #include "support/catch.hpp"
@@ -55,10 +56,11 @@ TEST_CASE("what a collection lists of a heap that is full of small objects has r
 }
 
 TEST_CASE("scopes that are nested deep, or were spare, do not use up the memory for recorded slots") {
-    Heap heap({.reserve = 16_MiB});
+    Heap heap({.reserve = 16_MiB, .commit = Commit::in_steps});  // which has less room
     Mutator me(heap);
     ChunkPool& pool = current_heap("the test").chunks;
     const std::size_t most = current_heap("the test").memory.area_bytes(Area::chunks);
+    REQUIRE(most == 2_MiB);
     auto outer = make<Node>();
     SECTION("deep: each has a chunk at its end only") {
         const std::function<void(int)> nest = [&](int depth) {
@@ -81,6 +83,18 @@ TEST_CASE("scopes that are nested deep, or were spare, do not use up the memory 
     }
     CHECK(pool.bytes() < most);
     CHECK(heap.verify().ok());
+}
+
+TEST_CASE("what stress modes hold back gives up its records before a scope is refused one") {
+    const Environment stress("PERFLOC_STRESS", "poison");
+    Heap heap({.reserve = 256_MiB, .limit = 256_MiB});
+    Mutator me(heap);
+    const std::size_t records = 256_MiB / kBlockBytes * 16;
+    for (std::size_t i = 0; i < 2 * records; ++i) {
+        Scope scope{"tiny"};
+        make_raw<Node>();
+    }
+    CHECK(heap.stats().used_bytes() < 1_MiB);
 }
 
 // law [remset] costs memory only as long as it must.
