@@ -63,6 +63,7 @@ void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Ro
     std::uint32_t known_page = 0;
     std::uint64_t known_generation = 0;
     Region* owner = nullptr;
+    const std::uint64_t parked_before = std::max(ended.parked_before, heap.collection.parked_at_poll);
     const auto visit = [&](const detail::IncomingSlot& incoming) {
         const std::uint32_t page = heap.pages.page_of(incoming.slot);
         if (page != known_page || incoming.generation != known_generation) {
@@ -75,7 +76,7 @@ void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Ro
         }
         void* const target = incoming.slot->load(std::memory_order_relaxed);
         if (owner == &ended || target == nullptr || heap.pages.region_at(target) != ended.index) return;
-        if (forget_gone(heap, *incoming.slot, *owner, ended.parked_before)) return;
+        if (forget_gone(heap, *incoming.slot, *owner, parked_before)) return;
         // Protocol P15: where the survivors of an ended scope go is not known yet; it counts as what encloses it.
         *next++ = {incoming.slot, nullptr, &open_ancestor(heap, *owner), nullptr};
     };

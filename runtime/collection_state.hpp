@@ -40,6 +40,7 @@ struct CollectionState {
     bool dead_known = false;             ///< what is not marked in the set is dead, and its destructors have run
     std::uint64_t polls = 1;             ///< that the collector has seen
     std::uint64_t parked = 0;            ///< scopes that were released and parked so far
+    std::uint64_t parked_at_poll = 0;    ///< ... before the last poll: no raw pointer came out of them
     ChunkList<void*> shades;             ///< for the running collection
     std::size_t unsorted_shades = 0;     ///< so many may be of anything: whether they matter, the collector finds out
     ChunkList<void*> waiting_shades;     ///< protocol P1: for the next one, of objects that wait for it

@@ -65,8 +65,9 @@ struct Cycle {
     PageSet pages{heap.memory};  ///< of the set: where marking goes
     CyclePhaseOwner phase;
     std::uint32_t number = 0;
-    std::uint64_t parked_before = 0;  ///< how many scopes had been parked when it began
-    std::vector<Region*> set;         ///< innermost first
+    std::uint64_t parked_before = 0;   ///< how many scopes had been parked when it began
+    std::uint64_t parked_at_poll = 0;  ///< ... and at the last poll before that
+    std::vector<Region*> set;          ///< innermost first
     std::vector<Region*> destinations;
     detail::ChunkList<CycleRoot> roots;
     detail::ChunkList<void*> handed;       ///< shades that the mutator has handed over

@@ -26,6 +26,7 @@ Engine::Engine(HeapCore& heap, bool wants_thread) : heap_(heap), cycle_(heap), d
 
 void Engine::poll() {
     ++heap_.collection.polls;
+    heap_.collection.parked_at_poll = heap_.collection.parked;
     detail::drop_ghosts(heap_, kGhostsAtOnce);
     forget_shades();
 }

@@ -162,6 +162,7 @@ void Engine::begin(CollectionReason reason) {
     detail::CollectionState& collection = heap_.collection;
     cycle_.number = ++collection.cycle;
     cycle_.parked_before = collection.parked;
+    cycle_.parked_at_poll = collection.parked_at_poll;
     collection.start_generation = heap_.pool.generation();
     collection.candidates_known = collection.dead_known = false;
     heap_.recent_slots.clear();

@@ -4,6 +4,7 @@
 #include "gc/slot_batch.hpp"
 #include "runtime/condemned.hpp"
 
+#include <algorithm>
 #include <mutex>
 
 namespace perfloc::gc {
@@ -108,7 +109,9 @@ bool Gather::visit_slot(Region& region, const IncomingSlot& incoming) {
     if (target == nullptr || !detail::in_set(heap, target)) return false;
     Region& owner = heap.region_at(incoming.slot);
     // In open scopes the target may lead to what a raw pointer holds yet, though its own scope has ended since.
-    const std::uint64_t before = cycle_.pressure() ? cycle_.parked_before : heap.region_at(target).parked_before;
+    const std::uint64_t before = cycle_.pressure()
+                                     ? cycle_.parked_before
+                                     : std::max(heap.region_at(target).parked_before, cycle_.parked_at_poll);
     if (forget_gone(heap, *incoming.slot, owner, before)) return false;
     Region& destination = cycle_.pressure() ? region : destination_for(owner, region);
     add(region, {incoming.slot, incoming.generation, target, 0, 0, 0}, destination);

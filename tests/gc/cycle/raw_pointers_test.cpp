@@ -59,6 +59,40 @@ TEST_CASE("a parked scope keeps nothing alive of what ended after it") {
     CHECK(weak.expired());
 }
 
+// The property test found the object promoted, and its destructor not called.
+TEST_CASE("a parked scope keeps what ended before it alive until the next poll") {
+    const bool polls = GENERATE(false, true);
+    Bench bench(1us);
+    {
+        perfloc::Scope scope{"filled"};
+        bench.fill();
+    }
+    REQUIRE(bench.phase() == "gather");
+    perfloc::DetachedScope named(bench.heap, "named");
+    perfloc::DetachedScope ended(bench.heap, "ended");
+    for (std::size_t i = 0; i < kLeaves; ++i) ended.make_raw<Leaf>(nullptr, i);  // too many for the budget
+    const Handle<Leaf> survives = chain([&](Leaf* next) { return ended.make_raw<Leaf>(next, 1u); });
+    Leaf* const leaf = ended.make_raw<Leaf>(nullptr, 77u);
+    const perfloc::WeakHandle<Leaf> weak(leaf);
+    Leaf* const dead = named.make_raw<Leaf>(leaf, 2u);
+    REQUIRE_FALSE(ended.end().settled);
+    const Leaf* const raw = dead->other.get();
+    named.end();
+    REQUIRE(inspect::core().first_parked != nullptr);
+    const std::uint32_t cycle = inspect::core().collection.cycle;
+    if (polls) {
+        perfloc::poll();
+        REQUIRE(inspect::core().collection.cycle == cycle);  // what comes next has not begun
+        REQUIRE(inspect::core().first_parked != nullptr);
+    }
+    bench.at_safepoint([](perfloc::detail::CollectorInterface& collector) { collector.relieve(); });  // is no poll
+    REQUIRE(inspect::core().collection.cycle == cycle + 1);
+    CHECK(weak.expired() == polls);
+    if (!polls) CHECK(raw->value == 77);
+    bench.heap.collect_full();
+    CHECK(weak.expired());
+}
+
 TEST_CASE("a parked scope's references keep alive what had ended before it") {
     Bench bench(1us);
     {
