@@ -1,7 +1,5 @@
 #include "runtime/slot_table.hpp"
 
-#include "runtime/hash.hpp"
-
 #include <algorithm>
 #include <bit>
 #include <new>
@@ -37,8 +35,8 @@ bool SlotTable::shrink(ChunkPool& pool, std::size_t chunks) {
 
 SlotTable::Insert SlotTable::insert(Slot slot) {
     const std::size_t places = planned_ * kPerChunk;
-    std::size_t i = scattered(slot) >> shift_;
-    for (;; i = (i + 1) % places) {
+    std::size_t i = first_place(slot);
+    for (;; i = (i + 1) & (places - 1)) {
         Slot& at = place(i);
         if (at == slot) return Insert::found;
         if (at != nullptr) continue;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "runtime/chunk_pool.hpp"
+#include "runtime/hash.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -27,10 +28,13 @@ public:
     enum class Insert { added, found, full };
     /// Expected O(1). Once the plan is met.
     Insert insert(Slot slot);
+    /// Fetches the line where it belongs. Once the plan is met.
+    void fetch(Slot slot) const { __builtin_prefetch(&place(first_place(slot)), 1, 3); }
 
 private:
     static constexpr std::size_t kPerChunk = kChunkBytes / sizeof(Slot);
 
+    std::size_t first_place(Slot slot) const { return scattered(slot) >> shift_; }
     Slot& place(std::size_t i) const { return chunks_[i / kPerChunk][i % kPerChunk]; }
 
     std::vector<Slot*> chunks_;
