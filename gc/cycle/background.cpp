@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <numeric>
 #include <unordered_map>
@@ -206,12 +205,14 @@ void Background::choose_fullness() {
     }
     fresh_too_ = !cycle_.pressure() || cycle_.compact || cycle_.heap.stress.move || fresh_too(all_spans, all);
     const auto& pieces = fresh_too_ ? all_pieces : stayed_pieces;
-    evacuate_below_ = evacuate_below(fresh_too_ ? all_spans : stayed, all, cycle_.pressure());
+    const SpansByFullness& spans = fresh_too_ ? all_spans : stayed;
+    sparse_ = sparse_spans(spans, all, cycle_.pressure());
     // At once: a list that grows is copied.
-    const double to = cycle_.heap.stress.move ? 1.0 : evacuate_below_;
-    const auto fullnesses = static_cast<std::size_t>(std::ceil(to * static_cast<double>(pieces.size())));
+    const std::size_t whole = cycle_.heap.stress.move ? pieces.size() : sparse_.twentieths;
     std::size_t most_pieces =
-        std::accumulate(pieces.begin(), pieces.begin() + static_cast<std::ptrdiff_t>(fullnesses), std::size_t{0});
+        std::accumulate(pieces.begin(), pieces.begin() + static_cast<std::ptrdiff_t>(whole), std::size_t{0});
+    if (whole < pieces.size() && sparse_.more_bytes != 0)
+        most_pieces += pieces[whole] * sparse_.more_bytes / spans[whole].live_bytes + 1;
     // Each has a list: where these would take much of the memory that is reserved for lists, there are fewer and larger ones.
     const std::size_t most = cycle_.heap.memory.area_bytes(detail::Area::chunks) / 4 / SlotChunks::kBytes;
     for (; most_pieces > most && cycle_.piece_grains < kMostGrains; most_pieces /= 2) cycle_.piece_grains *= 2;
@@ -258,7 +259,9 @@ bool Background::is_sparse(const Region& region, Span& span) {
     // Then nothing that survives goes past a scope that it may refer to.
     uniform_ = uniform_ && span.destination == region.fallback && region.fallback == cycle_.set.front()->fallback &&
                region.root_lineage != kSeveralLineages;
-    return (fresh_too_ || span.stayed) && evacuate(marked_span(span), evacuate_below_, cycle_.heap.stress.move);
+    if (!fresh_too_ && !span.stayed) return false;
+    const MarkedSpan marked = marked_span(span);
+    return cycle_.heap.stress.move ? marked.movable : sparse_.take(marked);
 }
 
 // --- slots -----------------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ private:
     Cycle& cycle_;
     std::function<void()> breathe_;
     std::vector<RootGroup> roots_;  // the outermost destination first
-    double evacuate_below_ = 0;     // how full a span may be that is evacuated
+    Sparse sparse_;                 // what is left to be evacuated
     bool fresh_too_ = false;        // also one that was not there when open scopes were collected last
     bool uniform_ = true;           // all survivors go to where their region's handles' objects go
 };

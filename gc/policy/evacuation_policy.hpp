@@ -17,7 +17,7 @@ struct MarkedSpan {
 
 /// At half full, evacuating costs as many copied bytes as it frees. Below it, a survivor that keeps a span is moved. In a scope
 /// that goes on, where this bounds its memory, sooner.
-inline constexpr double kEvacuateBelow = 0.5, kEvacuateInOpenScopesBelow = 0.7;
+inline constexpr std::size_t kEvacuateBelow = 10, kEvacuateInOpenScopesBelow = 14;  // twentieths
 
 /// Spans that may move, by how full they are, in twentieths.
 struct Fullness {
@@ -35,35 +35,54 @@ constexpr bool fresh_too(const SpansByFullness& spans, std::uint64_t all_live) {
     return free_bytes > all_live;
 }
 
-/// How full a span may be that is still evacuated: the emptiest go first, until a 32nd of all that lives, or a fifth in scopes
-/// that go on, would be moved: moving costs several times as much as marking. What is nearly empty is always worth it; but
-/// where all of it together would give back little of what lives, nothing is (0): to move anything, the references in all
-/// that lives are walked once more, which takes nearly as long as to mark it.
-constexpr double evacuate_below(const SpansByFullness& spans, std::uint64_t all_live, bool stays) {
-    const double most = stays ? kEvacuateInOpenScopesBelow : kEvacuateBelow;
-    const std::uint64_t quota = all_live / (stays ? 5 : 32);
-    constexpr std::size_t kNearlyEmpty = 2;
-    std::uint64_t moved = 0, gained = 0;
-    double below = most;
-    for (std::size_t i = 0; i < spans.size(); ++i) {
-        moved += spans[i].live_bytes;
-        const double fullness = static_cast<double>(i) / static_cast<double>(spans.size());
-        if (fullness >= most || (moved > quota && i >= kNearlyEmpty)) {
-            below = std::min(fullness, most);
-            break;
-        }
-        gained += spans[i].free_bytes;
-    }
-    return gained < all_live / (stays ? 32 : 2) ? 0 : below;
-}
-
 constexpr std::size_t fullness_of(std::uint64_t live_bytes, std::uint64_t span_bytes) {
     return std::min<std::size_t>(live_bytes * SpansByFullness{}.size() / span_bytes, SpansByFullness{}.size() - 1);
 }
 
-constexpr bool evacuate(const MarkedSpan& span, double below, bool stress) {
-    if (!span.movable) return false;
-    return stress || static_cast<double>(span.live_bytes) < below * static_cast<double>(span.span_bytes);
+/// What is evacuated: spans that are less full than so many twentieths, and of those that are one fuller, some.
+struct Sparse {
+    std::size_t twentieths = 0;
+    std::uint64_t more_bytes = 0;  ///< that live in these
+
+    friend constexpr bool operator==(const Sparse&, const Sparse&) = default;
+
+    /// Whether the span is; what lives in it is taken out of more_bytes then.
+    constexpr bool take(const MarkedSpan& span) {
+        const std::size_t fullness = fullness_of(span.live_bytes, span.span_bytes);
+        if (!span.movable || fullness > twentieths) return false;
+        if (fullness < twentieths) return true;
+        if (span.live_bytes > more_bytes) return false;
+        more_bytes -= span.live_bytes;
+        return true;
+    }
+};
+
+/// The emptiest go first, until a 32nd of all that lives, or a fifth in scopes that go on, would be moved: moving costs several
+/// times as much as marking. (Where all are about as full as each other, some go, and others next time.) What is nearly empty is
+/// always worth it; but where all of it together would give back little of what lives, nothing is: to move anything, the
+/// references in all that lives are walked once more, which takes nearly as long as to mark it.
+constexpr Sparse sparse_spans(const SpansByFullness& spans, std::uint64_t all_live, bool stays) {
+    const std::size_t most = stays ? kEvacuateInOpenScopesBelow : kEvacuateBelow;
+    const std::uint64_t quota = all_live / (stays ? 5 : 32);
+    constexpr std::size_t kNearlyEmpty = 2;
+    std::uint64_t moved = 0, gained = 0;
+    Sparse sparse;
+    for (; sparse.twentieths < most; ++sparse.twentieths) {
+        const Fullness& next = spans[sparse.twentieths];
+        if (moved + next.live_bytes > quota && next.live_bytes != 0 && sparse.twentieths >= kNearlyEmpty) {
+            sparse.more_bytes = quota - std::min(moved, quota);
+            gained += next.free_bytes * sparse.more_bytes / next.live_bytes;
+            break;
+        }
+        moved += next.live_bytes;
+        gained += next.free_bytes;
+    }
+    return gained < all_live / (stays ? 32 : 2) ? Sparse{} : sparse;
+}
+
+/// Whether a span is whose scope ends now.
+constexpr bool evacuate(const MarkedSpan& span, bool stress) {
+    return span.movable && (stress || fullness_of(span.live_bytes, span.span_bytes) < kEvacuateBelow);
 }
 
 }  // namespace perfloc::gc

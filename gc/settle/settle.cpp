@@ -36,7 +36,7 @@ void Settlement::decide() {
         survived_bytes_ += span.live_bytes;
         const MarkedSpan marked{span.live_bytes, std::uint64_t{span.pages} * kPageBytes,
                                 span.kind == detail::SpanKind::movable && span.pins == 0};
-        if (gc::evacuate(marked, kEvacuateBelow, heap_.stress.move)) {
+        if (gc::evacuate(marked, heap_.stress.move)) {
             evacuated_.push_back(page);
             to_copy += span.live_bytes;
             destinations.push_back(span.destination);

@@ -97,3 +97,30 @@ TEST_CASE("where memory is asked for, spans that are sparse are emptied at once"
     collect(bench, 1);
     CHECK(moved(table, before) > kObjects / 20);
 }
+
+// None was where the emptiest twentieth was too much at once. An adversary's reading found this.
+TEST_CASE("where all spans are as sparse as each other, they are emptied in several collections") {
+    Bench bench;
+    perfloc::Scope scope{"filled"};
+    const Handle<Table> table = table_of_objects();
+    for (std::size_t i = 0; i < kObjects; ++i) {
+        Leaf* const leaf = perfloc::make_raw<Leaf>(nullptr, i);
+        if (i % 3 == 0) (*table)[i] = leaf;
+    }
+    perfloc::Bytes used = bench.heap.stats().used_bytes();
+    std::size_t all = 0;
+    const Addresses first = addresses(table);
+    for (std::uint64_t cycles = 1; cycles <= 5; ++cycles) {
+        const Addresses before = addresses(table);
+        scope.trim();
+        collect(bench, cycles);
+        const std::size_t n = moved(table, before);
+        CHECK(n < kObjects / 3 / 2);  // a fifth of what lives at once, of which the table is nearly a half
+        all += n;
+        CHECK(bench.heap.stats().used_bytes() <= used);
+        used = bench.heap.stats().used_bytes();
+    }
+    CHECK(all > kObjects / 3 / 10 * 9);
+    CHECK(used < table->size() * sizeof(Ref<Leaf>) + kObjects / 3 * 32 * 3 / 2);
+    for (std::size_t i = 0; i < kObjects; i += 3) REQUIRE((*table)[i]->value == i);
+}

@@ -51,29 +51,42 @@ TEST_CASE("a span is evacuated when it is sparse and movable, under stress whene
     };
     for (const Case& c : cases) {
         INFO(c.span.live_bytes << " of " << c.span.span_bytes);
-        CHECK(evacuate(c.span, kEvacuateBelow, c.stress) == c.evacuated);
+        CHECK(evacuate(c.span, c.stress) == c.evacuated);
     }
 }
 
 TEST_CASE("the emptiest spans are evacuated, until much would be moved") {
+    constexpr Sparse kNone{}, kAll{kEvacuateBelow, 0}, kAllInOpenScopes{kEvacuateInOpenScopesBelow, 0};
     SpansByFullness spans{};
-    CHECK(evacuate_below(spans, 0, false) == kEvacuateBelow);
+    CHECK(sparse_spans(spans, 0, false) == kAll);
     spans[3] = {50, 250}, spans[5] = {60, 170}, spans[8] = {200, 280}, spans[15] = {700, 200};
-    CHECK(evacuate_below(spans, 1'000, false) == 0);
-    CHECK(evacuate_below(spans, 10'000, true) == kEvacuateInOpenScopesBelow);
-    CHECK(evacuate_below(spans, 3'300, false) == 0);  // a 32nd: 103, which gives back less than half of what lives
-    CHECK(evacuate_below({Fullness{100, 5'000}}, 3'300, false) == kEvacuateBelow);
-    CHECK(evacuate_below(spans, 1'000, true) == 8 / 20.0);  // a fifth: 200
-    CHECK(evacuate_below(spans, 1'600, true) == kEvacuateInOpenScopesBelow);
+    CHECK(sparse_spans(spans, 10'000, true) == kAllInOpenScopes);
+    CHECK(sparse_spans(spans, 1'600, true) == kAllInOpenScopes);
+    CHECK(sparse_spans(spans, 1'000, true) == Sparse{8, 90});  // a fifth: 200, of which 110 are emptier
+    CHECK(sparse_spans(spans, 3'300, false) == kNone);  // a 32nd: 103, which gives back less than half of what lives
+    CHECK(sparse_spans({Fullness{100, 5'000}}, 3'300, false) == kAll);
     spans[0] = {10'000, 600'000};
-    CHECK(evacuate_below(spans, 10'000, true) == 2 / 20.0);  // nearly empty: always
+    CHECK(sparse_spans(spans, 10'000, true) == Sparse{3, 0});  // nearly empty: always
+    // All are about as full as each other.
+    spans = {};
+    spans[6] = {1'000, 2'000};
+    CHECK(sparse_spans(spans, 1'000, true) == Sparse{6, 200});
+    CHECK(sparse_spans(spans, 1'000, false) == kNone);
     // What would give back next to nothing is not worth a walk: all that lives is in full spans but for a few.
     spans = {};
     spans[19] = {640'000, 0}, spans[5] = {3'000, 9'000};
-    CHECK(evacuate_below(spans, 643'000, true) == 0);
+    CHECK(sparse_spans(spans, 643'000, true) == kNone);
     // However little lives in them, they may be large.
     spans[0] = {64, 100'000};
-    CHECK(evacuate_below(spans, 643'064, true) == kEvacuateInOpenScopesBelow);
+    CHECK(sparse_spans(spans, 643'064, true) == kAllInOpenScopes);
+    // Of the fuller ones so many are taken as fit.
+    Sparse some{3, 1'000};
+    CHECK(some.take({600, 4'096, true}));  // less full
+    CHECK(some.take({700, 4'096, true}));  // the first of those that are a twentieth fuller
+    CHECK_FALSE(some.take({700, 4'096, true}));
+    CHECK_FALSE(some.take({600, 4'096, false}));
+    CHECK_FALSE(some.take({900, 4'096, true}));
+    CHECK(some == Sparse{3, 300});
     // Of what has not stayed yet: only where more is free than lives.
     CHECK_FALSE(fresh_too({Fullness{10, 300}, Fullness{20, 300}}, 600));
     CHECK(fresh_too({Fullness{10, 300}, Fullness{20, 301}}, 600));
