@@ -150,16 +150,23 @@ void drop_spares(HeapCore& heap, Region& region) {
 bool release_spares(HeapCore& heap) {
     if (heap.mutator == nullptr) return false;
     bool any = false;
-    heap.for_each_open_region([&](Region& region) {
-        Region* const spare = region.spare_region();
-        if (spare == nullptr || heap.regions.state(*spare) == RegionState::unused) return;
-        // The spare of an enclosing region is the open inner one, or a closed one.
-        bool open = false;
-        heap.for_each_open_region([&](Region& other) { open = open || &other == spare; });
-        if (open) return;
+    // The spare of an enclosing region is the open inner one, or a closed one.
+    const auto drop = [&](Region& region, const Region* inner) {
+        const Region* const spare = region.spare_region();
+        if (spare == nullptr || spare == inner || heap.regions.state(*spare) == RegionState::unused) return;
         drop_spares(heap, region);
         any = true;
-    });
+    };
+    const Region* inner = nullptr;
+    for (Region* region = heap.current_region(); region != nullptr && region != heap.root;) {
+        drop(*region, inner);
+        inner = region;
+        region = region->entered ? region->entered_from : region->parent_region();
+    }
+    drop(*heap.root, inner);
+    for (Region* region = heap.first_detached; region != nullptr; region = region->next_listed) {
+        if (!region->entered) drop(*region, nullptr);
+    }
     return any;
 }
 

@@ -85,6 +85,44 @@ TEST_CASE("scopes that are nested deep, or were spare, do not use up the memory 
     CHECK(heap.verify().ok());
 }
 
+TEST_CASE("at the limit spare scopes give their memory up, and those that are open do not") {
+    Heap heap(objects::small());
+    Mutator me(heap);
+    HeapCore& core = current_heap("the test");
+    const auto spare_below = [](const Region& region) { return region.spare_region(); };
+    Scope outer{"outer"};
+    DetachedScope bucket(heap, "bucket"), closed(heap, "closed");
+    {
+        const DetachedScope::Enter in(closed);
+        Scope scope{"spare"};
+        make_raw<Node>();
+    }
+    Region& of_closed = *core.first_detached;
+    REQUIRE(spare_below(of_closed) != nullptr);
+    const DetachedScope::Enter in(bucket);
+    Scope inner{"inner"};
+    const Handle<Node> held = make<Node>();
+    Region* const open = core.current_region();
+    Region& of_bucket = *open->parent_region();
+    REQUIRE(of_bucket.detached);
+    REQUIRE(spare_below(of_bucket) == open);
+    {
+        Scope scope{"spare"};
+        make_raw<Node>();
+    }
+    REQUIRE(spare_below(*open) != nullptr);
+
+    CHECK(release_spares(core));
+    CHECK(spare_below(of_closed) == nullptr);
+    CHECK(spare_below(*open) == nullptr);
+    CHECK(spare_below(of_bucket) == open);
+    CHECK(core.regions.state(*open) == RegionState::open);
+    CHECK_FALSE(release_spares(core));
+    make_raw<Node>();
+    CHECK(held->left.get() == nullptr);
+    CHECK(heap.verify().ok());
+}
+
 TEST_CASE("what stress modes hold back gives up its records before a scope is refused one") {
     const Environment stress("PERFLOC_STRESS", "poison");
     Heap heap({.reserve = 256_MiB, .limit = 256_MiB});
