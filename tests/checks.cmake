@@ -52,7 +52,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT PERFLOC_SANITIZE AND NOT PERFLOC
     list(APPEND searches holes/${rule})
   endforeach()
   list(APPEND searches alloc/ALLOC_MOVES alloc/NEW_RECORDED alloc/NEW_EARLY/3 alloc_pressure/ALLOC_MOVES alloc_pressure/ALLOC_BEGINS/4)
-  list(APPEND searches all/P22/3 detached/P20 detached/PARK detached/DYING pressure/P6 pressure/P6_POLL pressure/TOLD)
+  list(APPEND searches all/P22/3 detached/P20 detached/PARK detached/PARK_POLL detached/DYING pressure/P6 pressure/P6_POLL pressure/TOLD)
   foreach(search IN LISTS searches)
     string(REPLACE "/" ";" arguments ${search})
     add_test(NAME "model ${search}" COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/model/run ${arguments})

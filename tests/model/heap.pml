@@ -71,6 +71,9 @@ short candidates;       /* slots of adopted spans that the sweep listed (P14) */
 short listed[2];        /* slots that point into x's and y's span */
 short expected;         /* what a collection that nothing disturbs marks; 0: it was disturbed */
 short under_pressure;   /* the open regions that are collected */
+#ifdef DETACHED
+bool forgotten;         /* d was parked before the last poll: no raw pointer is left that was loaded from it */
+#endif
 bool next_in_poll;      /* the next start waits for a poll: raw pointers may reach into what waits */
 
 #ifdef BREAK_DESTINATION

@@ -132,7 +132,12 @@ inline release_inner() {
     if
     :: (state[Ended] == Waiting && has(incoming[Ended], d)) || (state[Outer] == Waiting && has(incoming[Outer], d)) || has(to_walk, d) ->
 #if defined DETACHED && !defined BREAK_PARK
-        where[d] = Parked
+        where[d] = Parked;
+#ifdef BREAK_PARK_POLL
+        forgotten = true
+#else
+        forgotten = false
+#endif
 #else
         where[d] = Pool
 #endif
@@ -141,6 +146,15 @@ inline release_inner() {
     state[Inner] = Gone;
     incoming[Inner] = 0;
     inner_in_outer = false
+}
+
+/* A parked scope is no referrer from the next poll on. */
+inline note_poll() {
+#ifdef DETACHED
+    forgotten = (where[d] == Parked)
+#else
+    skip
+#endif
 }
 
 inline end_inner() {
@@ -398,7 +412,7 @@ end:
 #endif
         fi
     :: atomic { stage != Idle || waiting -> slice(false, false) }  /* a handshake point */
-    :: atomic { raw = Nil; raw_scope = Root; slice(true, true) }  /* a poll */
+    :: atomic { raw = Nil; raw_scope = Root; note_poll(); slice(true, true) }  /* a poll */
 #ifdef PRESSURE
     :: atomic { stage == Idle && is_open(Outer) && !collected_before -> collected_before = true; raw = Nil; raw_scope = Root; start_open() }
 #endif

@@ -32,6 +32,12 @@ inline start() {
 }
 
 inline begin_roots() {
+#ifdef DETACHED
+    if
+    :: where[d] == Parked && forgotten -> field[d] = Nil; to_walk = to_walk & ~bit(d)
+    :: else
+    fi;
+#endif
 #ifndef BREAK_P7
     to_walk = to_walk & ~set;
 #endif
