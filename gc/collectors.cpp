@@ -192,7 +192,9 @@ private:
         if (heap_.stress.condemn) return false;
         const EndedScope scope{.bytes = detail::allocated_bytes(heap_, ended),
                                .slots = ended.incoming.size(),
-                               .cleanups = ended.cleanups.size()};
+                               .cleanups = ended.cleanups.size(),
+                               .spans = ended.spans(),
+                               .handles = count_handles(heap_, ended, most_handles(heap_.options.pauses.max))};
         return collect_at_once(scope, heap_.options.pauses.max);
     }
 

@@ -24,6 +24,20 @@ Region* live_owner(HeapCore& heap, const detail::IncomingSlot& incoming) {
     return live_word(heap, span, incoming.slot) ? &heap.regions.at(region) : nullptr;
 }
 
+std::uint64_t count_handles(HeapCore& heap, const Region& region, std::uint64_t most) {
+    std::uint64_t handles = 0;
+    const auto count = [&](const HandleNode& list) {
+        for (const HandleNode* node = list.next; node != &list && handles < most; node = node->next) ++handles;
+    };
+    count(region.handles);
+    if ((region.attention & detail::kWeak) == 0) return handles;
+    count(region.weak);
+    const std::lock_guard guard(heap.global_handles);
+    count(region.global);
+    count(region.global_weak);
+    return handles;
+}
+
 Region& open_ancestor(HeapCore& heap, Region& region) {
     Region* open = &region;
     while (heap.regions.state(*open) != RegionState::open) open = open->enclosing;

@@ -47,6 +47,9 @@ inline bool forget_gone(const HeapCore& heap, std::atomic<void*>& slot, const Re
 /// out than necessary, never further in. law [remset].
 void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Root>& roots);
 
+/// The handles of all kinds to what is in the region, or `most` where there are more. O(most).
+std::uint64_t count_handles(HeapCore& heap, const Region& region, std::uint64_t most);
+
 /// The innermost scope that is open and encloses `region`, or is it.
 Region& open_ancestor(HeapCore& heap, Region& region);
 

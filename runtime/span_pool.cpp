@@ -122,7 +122,9 @@ std::uint32_t SpanPool::take_block() {
     }
     // At the limit: all that was released, and what stress modes hold back, comes before a refusal.
     if (!crumbs_.empty() || quarantine_first_ != nullptr) {
-        release_quarantine();
+        while (free_resident_ == 0 && dissolve_one()) {
+        }
+        if (free_resident_ == 0) release_quarantine();
         return take_block();
     }
     return 0;
@@ -130,8 +132,9 @@ std::uint32_t SpanPool::take_block() {
 
 std::uint32_t SpanPool::take_blocks(std::size_t count) {
     std::uint32_t block = find_free_blocks(count);
-    if (block == 0 && !(released_.empty() && crumbs_.empty()) && free_blocks_ < count) {
-        work_off();
+    if (block == 0 && free_blocks_ < count) {
+        while (free_blocks_ < count && dissolve_one()) {
+        }
         block = find_free_blocks(count);
     }
     if (block == 0) block = fresh_blocks(count);

@@ -78,8 +78,10 @@ std::size_t SpanPool::available_blocks() const {
 bool SpanPool::has_room(std::size_t bytes) {
     const std::size_t blocks = bytes / kBlockBytes + 2;
     Guard guard(lock_);
-    if (available_blocks() < blocks) work_off();
-    while (available_blocks() < blocks && wait_for_busy(guard)) work_off();
+    do {
+        while (available_blocks() < blocks && dissolve_one()) {
+        }
+    } while (available_blocks() < blocks && wait_for_busy(guard));
     if (available_blocks() < blocks) return false;
     guard.unlock();
     // Where memory is committed in steps the system may refuse the next one: better now than in the middle.

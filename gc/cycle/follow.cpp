@@ -32,7 +32,7 @@ void Follow::begin() {
 
 bool Follow::step(Deadline& deadline) {
     if (!follow_shades(deadline)) return false;
-    for (; region_ < cycle_.set.size(); ++region_, part_ = 0) {
+    while (region_ < cycle_.set.size()) {
         Region& region = *cycle_.set[region_];
         if (part_ == 0 && !move_slots(region, deadline)) return false;
         part_ = std::max(part_, 1);
@@ -41,6 +41,9 @@ bool Follow::step(Deadline& deadline) {
         if (part_ == 2 && !move_cleanups(region, deadline)) return false;
         part_ = 3;
         if (cycle_.pressure() && !(free_open(region, deadline) && forget_merged(region, deadline))) return false;
+        ++region_;
+        part_ = 0;
+        if (deadline.passed()) return false;
     }
     for (; done_ < cycle_.set.size(); ++done_) {
         if (deadline.passed()) return false;

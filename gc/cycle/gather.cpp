@@ -43,12 +43,14 @@ void Gather::begin() {
 }
 
 bool Gather::step(Deadline& deadline) {
-    for (; region_ < cycle_.set.size(); ++region_) {
+    while (region_ < cycle_.set.size()) {
         Region& region = *cycle_.set[region_];
         if (!slots_walked_ && !walk_slots(region, deadline)) return false;
         slots_walked_ = true;
         if (!walk(region, deadline)) return false;
         slots_walked_ = false;
+        ++region_;
+        if (deadline.passed()) return false;
     }
     finish();
     return true;

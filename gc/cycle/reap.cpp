@@ -19,13 +19,13 @@ constexpr int kHandlesAtOnce = 32;
 
 void Reap::begin() {
     region_ = 0;
-    begun_ = held_up_ = false;
+    begun_ = restores_ = held_up_ = false;
 }
 
 bool Reap::clear(Deadline& deadline, bool may_clear) {
     HeapCore& heap = cycle_.heap;
     held_up_ = false;
-    for (; region_ < cycle_.set.size(); ++region_, begun_ = false) {
+    while (region_ < cycle_.set.size()) {
         Region& region = *cycle_.set[region_];
         if (!begun_) {  // handles made from here on are to the living
             detail::splice_handles(region.walked, region.weak);
@@ -41,6 +41,9 @@ bool Reap::clear(Deadline& deadline, bool may_clear) {
             all = clear_some(region.walked_global, region.global_weak, true, may_clear);
             if (!all && (held_up_ || deadline.passed_now())) return false;
         }
+        ++region_;
+        begun_ = false;
+        if (deadline.passed()) return false;
     }
     region_ = 0;
     return true;
@@ -67,16 +70,21 @@ bool Reap::clear_some(HandleNode& from, HandleNode& to, bool global, bool may_cl
 
 bool Reap::destroy(Deadline& deadline, bool may_destroy) {
     held_up_ = false;
-    for (; region_ < cycle_.set.size(); ++region_) {
+    while (region_ < cycle_.set.size()) {
         Region& region = *cycle_.set[region_];
-        while (!region.condemned_cleanups.empty()) {
+        while (!restores_ && !region.condemned_cleanups.empty()) {
             destroy_some(region, deadline, may_destroy);
             if (held_up_ || deadline.passed_now()) return false;
         }
+        restores_ = true;
         // The living, oldest first again.
         while (!living_.empty()) {
             region.condemned_cleanups.push(cycle_.heap.chunks, living_.pop(cycle_.heap.chunks));
+            if (deadline.passed()) return false;
         }
+        restores_ = false;
+        ++region_;
+        if (deadline.passed()) return false;
     }
     region_ = 0;
     return true;

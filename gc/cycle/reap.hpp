@@ -25,6 +25,7 @@ private:
     Cycle& cycle_;
     std::size_t region_ = 0;
     bool begun_ = false;
+    bool restores_ = false;  // all of the region's dead are destroyed, and the living go back
     bool held_up_ = false;
     detail::ChunkList<void*> living_;  // newest first
 };

@@ -56,7 +56,7 @@ bool Settler::record(Deadline& deadline) {
             }
             heap.collection.candidates_known = true;
         }
-        for (; region_ < cycle_.set.size(); ++region_) {
+        while (region_ < cycle_.set.size()) {
             Region& region = *cycle_.set[region_];
             if (!walked_since_) {
                 if (!note_slots(region.since, deadline)) return false;
@@ -65,6 +65,8 @@ bool Settler::record(Deadline& deadline) {
             }
             if (!note_slots(region.own_slots.hold(), deadline)) return false;
             walked_since_ = false;
+            ++region_;
+            if (deadline.passed()) return false;
         }
     }
     region_ = 0;
@@ -87,11 +89,13 @@ bool Settler::note_slots(const detail::ChunkList<IncomingSlot>& slots, Deadline&
 }
 
 bool Settler::settle(Deadline& deadline, bool in_poll, bool adopt_all) {
-    for (; region_ < cycle_.set.size(); ++region_) {
+    while (region_ < cycle_.set.size()) {
         Region& region = *cycle_.set[region_];
         for (SpanList* const list : region.condemned.lists()) {
             if (!adopt_list(region, *list, deadline)) return false;
         }
+        ++region_;
+        if (deadline.passed()) return false;
     }
     if (!in_poll && !adopt_all) return next_candidate_ == cycle_.candidates.size();
     while (next_candidate_ < cycle_.candidates.size()) {

@@ -13,6 +13,8 @@ struct EndedScope {
     bool has_fixtures = false;   ///< pinned, large or pinned-by-handle objects
     std::uint64_t slots = 0;     ///< recorded, that point or pointed into it
     std::uint64_t cleanups = 0;  ///< objects with destructors
+    std::uint64_t spans = 0;
+    std::uint64_t handles = 0;  ///< of all kinds, or more than fit the budget
 };
 
 /// Costs are whole picoseconds: each end of a scope that something escapes from asks, and floating point took 5 ns of it.
@@ -27,6 +29,13 @@ inline constexpr Picoseconds kWorstPerByteCopied = 1000;
 /// What a recorded slot costs at worst, to look at and to fix; and a destructor that does little.
 inline constexpr Picoseconds kWorstPerSlot = 40'000;
 inline constexpr Picoseconds kUsualPerDestructor = 150'000;
+/// A handle to look at and to move to another list, or to clear; and what a span costs, however little is in it: both cold.
+inline constexpr Picoseconds kWorstPerHandle = 50'000, kWorstPerSpan = 60'000;
+
+/// More handles than that do not fit.
+constexpr std::uint64_t most_handles(std::chrono::nanoseconds budget) {
+    return static_cast<std::uint64_t>(budget.count()) / (kWorstPerHandle / 1000) + 1;
+}
 
 /// Copy the survivors out in the caller, instead of marking, sweeping and settling.
 constexpr bool promote_inline(const EndedScope& scope, std::chrono::nanoseconds budget) {
@@ -39,9 +48,10 @@ inline constexpr Picoseconds kWorstPerByteCollected = 1500;
 
 /// Mark, sweep and settle in the caller too, instead of beside the program. (What one large object holds is not looked at.)
 constexpr bool collect_at_once(const EndedScope& scope, std::chrono::nanoseconds budget) {
-    return within(
-        scope.bytes * kWorstPerByteCollected + scope.slots * kWorstPerSlot + scope.cleanups * kUsualPerDestructor,
-        budget);
+    return within(scope.bytes * kWorstPerByteCollected + scope.slots * kWorstPerSlot +
+                      scope.cleanups * kUsualPerDestructor + scope.spans * kWorstPerSpan +
+                      scope.handles * kWorstPerHandle,
+                  budget);
 }
 
 /// What a bounded walk has found to survive.

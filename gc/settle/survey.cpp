@@ -4,27 +4,9 @@
 
 namespace perfloc::gc {
 
-namespace {
-
-/// The length of a list, or `most` where it is longer.
-std::uint64_t length(const HandleNode& sentinel, std::uint64_t most) {
-    std::uint64_t nodes = 0;
-    for (const HandleNode* node = sentinel.next; node != &sentinel && nodes < most; node = node->next) ++nodes;
-    return nodes;
-}
-
-}  // namespace
-
 bool Survey::few_roots(const Region& ended, std::chrono::nanoseconds budget) {
     found_ = {.roots = ended.incoming.size()};
-    const auto add = [&](const HandleNode& list) {
-        if (few_survive(found_, budget)) found_.roots += length(list, most_roots(budget));
-    };
-    add(ended.handles);
-    add(ended.weak);
-    const std::lock_guard guard(heap_.global_handles);
-    add(ended.global);
-    add(ended.global_weak);
+    if (few_survive(found_, budget)) found_.roots += count_handles(heap_, ended, most_roots(budget));
     return few_survive(found_, budget);
 }
 
