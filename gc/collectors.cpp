@@ -11,9 +11,11 @@
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
 #include "runtime/condemned.hpp"
+#include "runtime/handles.hpp"
 
 #include <algorithm>
 #include <bit>
+#include <climits>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -141,6 +143,7 @@ public:
 
     void collect(CollectionReason reason) {
         if (phase_.now() != Phase::idle || detail::hot.quiet != 0) return;  // law [quiet]
+        detail::drop_ghosts(heap_, UINT_MAX);
         engine_.poll();
         const bool ended = engine_.finish(true, true);
         PERFLOC_CHECK(ended, "internal: scopes wait while the whole heap is collected");

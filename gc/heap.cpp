@@ -24,6 +24,9 @@ using detail::Region;
 
 namespace {
 
+/// Of destructors whose objects were made by the last one's destructors, at the end of a heap.
+constexpr int kMostRounds = 16;
+
 /// The mutator's scope: the innermost one where it is this thread's; another thread's hot words are not to be read.
 const Region& innermost_known(const detail::HeapCore& heap) {
     const detail::MutatorCore& mutator = *heap.mutator;
@@ -57,14 +60,24 @@ Heap::~Heap() {
     };
     lose();
     const detail::StandInMutator stand_in(heap);
-    // The root's scope ends at last: all that is in it is dead.
+    // The root's scope ends at last: all that is in it is dead, and all that destructors make there.
     gc::MarkBitmap marks(heap.memory);
-    gc::condemn_spans(heap, marks, *heap.root);
-    std::vector<void*> dead;
-    gc::take_dead(heap, marks, *heap.root, dead);
-    gc::run_destructors(heap, dead);
-    heap.collector->finish();  // of scopes that destructors have ended
-    lose();                    // those that destructors have made
+    int round = 0;
+    do {
+        gc::condemn_spans(heap, marks, *heap.root);
+        std::vector<void*> dead;
+        gc::take_dead(heap, marks, *heap.root, dead);
+        gc::run_destructors(heap, dead);
+        heap.collector->finish();  // of scopes that destructors have ended
+        lose();                    // those that destructors have made
+    } while (!heap.root->cleanups.empty() && ++round < kMostRounds);
+    PERFLOC_CHECK(heap.root->cleanups.empty(),
+                  "the last destructors of a heap go on making objects with destructors, for {} rounds", kMostRounds);
+    PERFLOC_CHECK(heap.first_detached == nullptr,
+                  "a destructor leaves detached scope \"{}\" open while its heap is destroyed",
+                  detail::LabelTable::name(heap.first_detached->label));
+    PERFLOC_CHECK(detail::hot.region == heap.root, "a destructor leaves scope \"{}\" open while its heap is destroyed",
+                  detail::LabelTable::name(detail::hot.region->label));
     if (lost != 0) {
         detail::report(
             fmt::format("{} {} outlived the heap; they read null from now on", lost, lost == 1 ? "handle" : "handles"));
@@ -94,6 +107,11 @@ void Heap::collect_full() {
         detail::store_hot();
         heap.collector->collect_full();
         detail::load_hot(*heap.root);
+        // Handles that destructors have made: their mutator goes.
+        heap.for_each_open_region([&](Region& region) {
+            heap.totals.lost_handles += detail::lose_handles(heap, region.handles, false);
+            heap.totals.lost_handles += detail::lose_handles(heap, region.weak, false);
+        });
         return;
     }
     Region& current = *heap.current_region();

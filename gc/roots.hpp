@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gc/mark/marked_objects.hpp"
+#include "runtime/handles.hpp"
 #include "runtime/heap_core.hpp"
 
 #include <perfloc/detail/handle_list.hpp>
@@ -66,7 +67,7 @@ inline void clear_weak(HandleNode& node, bool global) {
     detail::take_out(node);
     node.object = nullptr;
     node.next = node.previous = nullptr;
-    if (global) node.owner = nullptr;
+    if (global) detail::disown(node);
 }
 
 /// The global handles of an ended region follow their objects, which live: those that are there now, since other threads may

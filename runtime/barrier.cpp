@@ -153,6 +153,13 @@ void check_new_object(void* object) noexcept {
 }
 
 /// law [stale]: a slot of it that was recorded reads as null from now on. Protocol P1: what it held may be in a raw pointer.
+void other_scope_left(Header header) noexcept {
+    fail_with(
+        "a constructor of type {} leaves another scope current than it found: its object would be one scope's, and its "
+        "handle and its destructor another's",
+        type_info(header_type(header)).name);
+}
+
 void abandon_object(void* object, std::size_t bytes, Header header) noexcept {
     if (hot.watch != 0) {
         for_each_ref(object, header, type_shapes(), [](std::atomic<void*>& slot) { store_slow(slot, nullptr); });

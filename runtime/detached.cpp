@@ -62,6 +62,11 @@ ScopeReport end_checked(HeapCore& heap, Region& region) {
 }  // namespace
 
 Region& open_detached(HeapCore& heap, const Label& label) {
+    if (heap.mutator != nullptr && heap.mutator != hot.mutator) {
+        throw AttachError(
+            fmt::format("perfloc: detached scope \"{}\" begins on a thread that is not the heap's mutator",
+                        LabelTable::name(label)));
+    }
     Region* const region = new_region(heap, RegionTable::kOwnLineage + 1, heap.root);
     if (region == nullptr) {
         throw OutOfMemory(fmt::format("perfloc: no room for one more scope (\"{}\"): {} regions are in use",
@@ -95,7 +100,7 @@ ScopeReport end_detached_and_wait(RegionHot* hot_region, std::chrono::nanosecond
     if (report.settled) return report;
     Region& current = *heap.current_region();
     store_hot();
-    while (!settled.settled && Clock::now() < until && hot.quiet == 0) {
+    while (!settled.settled && Clock::now() < until && hot.quiet == 0 && hot.mutator->no_pause == 0) {
         if (heap.collector->collect_until(until)) break;
     }
     load_hot(current);

@@ -9,6 +9,8 @@
 
 #include <fmt/core.h>
 
+#include <atomic>
+
 namespace perfloc::detail {
 
 namespace {
@@ -55,7 +57,11 @@ void leave_ghost(HeapCore& heap, HandleNode& node) {
     insert_after(node, ghost);
 }
 
-HeapCore& heap_of_global(const HandleNode& node) { return *reinterpret_cast<HeapCore*>(node.owner); }
+/// Null: it is not linked. The collector may disown a weak one at any time; whether it is linked yet, its `next` says under the lock.
+HeapCore* heap_of_global(const HandleNode& node) {
+    const std::atomic_ref owner(const_cast<HandleNode&>(node).owner);
+    return reinterpret_cast<HeapCore*>(owner.load(std::memory_order_relaxed));
+}
 
 }  // namespace
 
@@ -91,11 +97,12 @@ void link_global(HandleNode& node, void* object, bool weak) noexcept {
 }
 
 void copy_global(HandleNode& node, const HandleNode& model) noexcept {
-    if (model.owner == nullptr) return;
-    const std::lock_guard guard(heap_of_global(model).global_handles);
+    HeapCore* const heap = heap_of_global(model);
+    if (heap == nullptr) return;
+    const std::lock_guard guard(heap->global_handles);
     if (model.next == nullptr) return;
     node.object = model.object;
-    node.owner = model.owner;
+    node.owner = reinterpret_cast<MutatorCore*>(heap);
     insert_after(const_cast<HandleNode&>(model), node);
 }
 
@@ -105,8 +112,9 @@ void move_global(HandleNode& node, HandleNode& from) noexcept {
 }
 
 void unlink_global(HandleNode& node) noexcept {
-    if (node.owner == nullptr) return;
-    HeapCore& heap = heap_of_global(node);
+    HeapCore* const owner = heap_of_global(node);
+    if (owner == nullptr) return;
+    HeapCore& heap = *owner;
     const std::lock_guard guard(heap.global_handles);
     if (node.next != nullptr) {
         // Protocol P9, from any thread: what a collection may not have walked yet stays a root until the next poll.
@@ -134,8 +142,9 @@ void* followed(HeapCore& heap, void* object) {
 }  // namespace
 
 void* read_global(const HandleNode& node) noexcept {
-    if (node.owner == nullptr) return nullptr;
-    HeapCore& heap = heap_of_global(node);
+    HeapCore* const owner = heap_of_global(node);
+    if (owner == nullptr) return nullptr;
+    HeapCore& heap = *owner;
     void* object = nullptr;
     {
         const std::lock_guard guard(heap.global_handles);
@@ -176,7 +185,7 @@ std::uint64_t lose_handles(HeapCore& heap, HandleNode& sentinel, bool global) {
         heap.pages.span_at(node.object).pins = 0;  // a Pin among them pins no more
         node.object = nullptr;
         node.next = node.previous = nullptr;
-        if (global) node.owner = nullptr;
+        if (global) disown(node);
         ++lost;
     });
     sentinel.next = sentinel.previous = &sentinel;

@@ -100,6 +100,9 @@ HeapCore::HeapCore(const Options& wanted)
       deduplication(pages, pool, chunks) {
     for (const auto& listener : own_listeners) events.add(*listener);
     options.reserve = memory.bytes();
+    // Else collections at the limits would never come.
+    options.limit = std::min(options.limit, memory.bytes());
+    options.soft_limit = std::min(options.soft_limit, wanted.soft_limit == 0 ? options.limit / 8 * 7 : options.limit);
     options.commit = memory.in_steps() ? Commit::in_steps : Commit::on_demand;
     root = regions.create(RegionTable::kOwnLineage, nullptr);
     PERFLOC_CHECK(root != nullptr && root->index == kRootRegion, "internal: the root region is not region 1");

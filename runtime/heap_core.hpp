@@ -120,7 +120,7 @@ struct HeapCore {
     void for_each_open_region(F&& f) const {
         f(*root);
         for (Region* r = first_detached; r != nullptr; r = r->next_listed) f(*r);
-        if (mutator == nullptr) return;
+        if (mutator == nullptr || hot.mutator != mutator) return;  // another thread does not know the scopes
         for (Region* r = current_region(); r != nullptr && r != root;) {
             if (!r->detached) f(*r);
             r = r->entered ? r->entered_from : r->parent_region();

@@ -10,6 +10,8 @@
 
 #include <fmt/core.h>
 
+#include <atomic>
+#include <memory>
 #include <utility>
 
 namespace perfloc::detail {
@@ -35,18 +37,27 @@ void set_hot(HeapCore& heap, MutatorCore& mutator) {
     update_watch(heap);
 }
 
+/// Acquire: what the last mutator did is seen. False where there is one.
+bool claim(HeapCore& heap, MutatorCore& mutator) {
+    MutatorCore* none = nullptr;
+    return std::atomic_ref(heap.mutator)
+        .compare_exchange_strong(none, &mutator, std::memory_order_acquire, std::memory_order_relaxed);
+}
+/// Release: pairs with the next claim().
+void leave(HeapCore& heap) { std::atomic_ref(heap.mutator).store(nullptr, std::memory_order_release); }
+
 }  // namespace
 
 StandInMutator::StandInMutator(HeapCore& heap)
     : heap_(heap), before_(hot), core_(new MutatorCore{.heap = &heap, .outermost = heap.root}) {
     if (before_.mutator != nullptr) store_hot();
-    heap.mutator = core_;
+    PERFLOC_CHECK(claim(heap, *core_), "a heap without a mutator is used while another thread attaches to it");
     set_hot(heap, *core_);
 }
 
 StandInMutator::~StandInMutator() {
     store_hot();
-    heap_.mutator = nullptr;
+    leave(heap_);
     delete core_;
     hot = before_;
 }
@@ -57,12 +68,15 @@ MutatorCore* attach(HeapCore& heap) {
                               ? "perfloc: this thread is attached to the heap already"
                               : "perfloc: this thread is attached to another heap: one mutator a thread");
     }
-    if (heap.mutator != nullptr) {
+    auto mutator = std::make_unique<MutatorCore>();
+    if (!claim(heap, *mutator)) {
         throw AttachError("perfloc: the heap has a mutator: this version runs one at a time");
     }
     Region* const outermost = heap.regions.create(RegionTable::kOwnLineage + 1, heap.root);
-    if (outermost == nullptr) throw OutOfMemory("perfloc: no room for a mutator's outermost scope");
-    auto* const mutator = new MutatorCore;
+    if (outermost == nullptr) {
+        leave(heap);
+        throw OutOfMemory("perfloc: no room for a mutator's outermost scope");
+    }
     outermost->label = Label("(mutator)");
     outermost->counters = &heap.labels.find(outermost->label);
     outermost->attention = kAlways;
@@ -70,9 +84,8 @@ MutatorCore* attach(HeapCore& heap) {
     mutator->outermost = outermost;
     mutator->thread = reinterpret_cast<std::uintptr_t>(&hot);
     mutator->bytes_at_last_poll = heap.totals.span_bytes;
-    heap.mutator = mutator;
     set_hot(heap, *mutator);
-    return mutator;
+    return mutator.release();
 }
 
 void detach(MutatorCore* mutator) noexcept {
@@ -81,6 +94,11 @@ void detach(MutatorCore* mutator) noexcept {
     PERFLOC_CHECK(hot.region == mutator->outermost && mutator->nominal_top == nullptr,
                   "a Mutator is destroyed while scope \"{}\" is open",
                   LabelTable::name((mutator->nominal_top != nullptr ? mutator->nominal_top : hot.region)->label));
+    PERFLOC_CHECK(hot.quiet == 0, "a Mutator is destroyed in a constructor or destructor of an object of its heap");
+    for (const Region* region = heap.first_detached; region != nullptr; region = region->next_listed) {
+        PERFLOC_CHECK(!region->entered, "a Mutator is destroyed while detached scope \"{}\" is entered",
+                      LabelTable::name(region->label));
+    }
     store_hot();
     heap.collector->finish();
     std::uint64_t lost = 0;
@@ -106,7 +124,7 @@ void detach(MutatorCore* mutator) noexcept {
         report(fmt::format("{} {} outlived the mutator that made {}; they read null from now on", lost,
                            lost == 1 ? "handle" : "handles", lost == 1 ? "it" : "them"));
     }
-    heap.mutator = nullptr;
+    leave(heap);
     delete mutator;
     hot = Hot{.region = &unattached};
 }

@@ -15,7 +15,7 @@ using detail::BarrierMode;
 
 namespace {
 
-constexpr unsigned kGhostsAtOnce = 64;
+constexpr unsigned kGhostsAtOnce = 64, kMostGhostsAtOnce = 2048;
 
 /// To wake a thread that sleeps: a call of the system, and an interrupt of another core.
 constexpr std::chrono::microseconds kWakeTakes{40};
@@ -27,7 +27,9 @@ Engine::Engine(HeapCore& heap, bool wants_thread) : heap_(heap), cycle_(heap), d
 void Engine::poll() {
     ++heap_.collection.polls;
     heap_.collection.parked_at_poll = heap_.collection.parked;
-    detail::drop_ghosts(heap_, kGhostsAtOnce);
+    // A part of them, so that there is an end to them however many come.
+    const auto ghosts = static_cast<unsigned>(heap_.ghosts.size() / 8);
+    detail::drop_ghosts(heap_, std::clamp(ghosts, kGhostsAtOnce, kMostGhostsAtOnce));
     forget_shades();
 }
 

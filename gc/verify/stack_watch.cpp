@@ -34,11 +34,11 @@ void StackWatch::before() {
     if (lines_ >= kMostLines || heap_.mutator == nullptr) return;
     const auto start = detail::Clock::now();
     if (start < next_ && !heap_.stress.move) return;
-    if (stack_end_ == nullptr) stack_end_ = stack_end();
+    static thread_local void* const* const end = stack_end();  // the mutator may be on another thread than before
     ObjectMap objects(heap_);
     objects.fill();
     auto* const top = static_cast<void* const*>(__builtin_frame_address(0));
-    for (auto* word = top; word < stack_end_; ++word) {
+    for (auto* word = top; word < end; ++word) {
         void* const value = read_word(word);
         if (!heap_.pages.contains(value) || !objects.is_object(value)) continue;
         words_.push_back(word);

@@ -24,7 +24,6 @@ private:
     static constexpr int kShare = 20;
 
     detail::HeapCore& heap_;
-    void* const* stack_end_ = nullptr;
     std::vector<void* const*> words_;
     std::vector<void*> values_;
     unsigned lines_ = 0;

@@ -157,7 +157,8 @@ public:
         return report;
     }
     /// Ends the scope and waits until its survivors are settled, no longer than `timeout` (then `settled` is false). A
-    /// safepoint, and one long pause: that is what the caller asks for.
+    /// safepoint, and one long pause: that is what the caller asks for. Where there may be none (under a NoPause, in constructors
+    /// and destructors) it does not wait.
     template <class Rep, class Period>
     ScopeReport end_and_wait(std::chrono::duration<Rep, Period> timeout) {
         const ScopeReport report =

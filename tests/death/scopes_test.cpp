@@ -127,3 +127,78 @@ TEST_CASE("a detached scope that is left while a scope is open in it aborts and 
     CAPTURE(child.err);
     CHECK(child.died_saying({"detached scope \"a request\"", "\"opened inside\" is open"}));
 }
+
+namespace {
+
+/// Its constructor enters a detached scope, and stays in it.
+class Enters {
+public:
+    explicit Enters(DetachedScope& scope) : in_(std::make_unique<DetachedScope::Enter>(scope)) {}
+    void trace(perfloc::Tracer&) const {}
+
+private:
+    std::unique_ptr<DetachedScope::Enter> in_;
+};
+
+/// Its constructor detaches its mutator.
+class Detaches {
+public:
+    explicit Detaches(std::optional<Mutator>& mutator) { mutator.reset(); }
+    void trace(perfloc::Tracer&) const {}
+};
+
+}  // namespace
+
+TEST_CASE("a constructor that leaves another scope current aborts and is named", "[death]") {
+    const auto child = death::run([] {
+        Heap heap(death::small_heap());
+        Mutator me(heap);
+        DetachedScope request(heap, "a request");
+        perfloc::make_raw<Enters>(request);
+    });
+    CAPTURE(child.err);
+    CHECK(child.died_saying({"constructor", "Enters", "leaves another scope current"}));
+}
+
+TEST_CASE("a mutator that is destroyed in a constructor of its heap aborts", "[death]") {
+    const auto child = death::run([] {
+        Heap heap(death::small_heap());
+        std::optional<Mutator> me(std::in_place, heap);
+        perfloc::make_raw<Detaches>(me);
+    });
+    CAPTURE(child.err);
+    CHECK(child.died_saying({"Mutator is destroyed in a constructor"}));
+}
+
+TEST_CASE("a mutator that is destroyed while a detached scope is entered aborts under any collector", "[death]") {
+    const perfloc::Collector collector =
+        GENERATE(perfloc::Collector::hinted, perfloc::Collector::full, perfloc::Collector::none);
+    const auto child = death::run([&] {
+        perfloc::Options options = death::small_heap();
+        options.collector = collector;
+        Heap heap(options);
+        std::optional<Mutator> me(std::in_place, heap);
+        DetachedScope request(heap, "a request");
+        DetachedScope::Enter in(request);
+        me.reset();
+    });
+    CAPTURE(child.err);
+    CHECK(child.died_saying({"a Mutator is destroyed while", "\"a request\""}));
+}
+
+TEST_CASE("a last destructor that leaves a detached scope open aborts and names it", "[death]") {
+    const auto child = death::run([] {
+        static std::optional<DetachedScope> left;
+        struct Opens {
+            explicit Opens(Heap& h) noexcept : heap(h) {}
+            ~Opens() { left.emplace(heap, perfloc::Label("left open")); }
+            void trace(perfloc::Tracer&) const {}
+            Heap& heap;
+        };
+        Heap heap(death::small_heap());
+        const Mutator me(heap);
+        perfloc::make_raw_in<Opens>(heap.root(), heap);
+    });
+    CAPTURE(child.err);
+    CHECK(child.died_saying({"a destructor leaves detached scope \"left open\" open"}));
+}

@@ -64,6 +64,7 @@ public:
     void note_dropped(const std::vector<Id>& before);
     /// A NoPause begins or ends.
     void forbid_pauses(int by) { no_pauses_ += by; }
+    bool may_pause() const { return no_pauses_ == 0; }
 
     // The mutator, and its outermost scope.
     void attach();

@@ -19,6 +19,8 @@ PERFLOC_API void* allocate_in(RegionHot& region, std::size_t bytes, Header heade
 /// Records what the Refs of a new object need; they were stored unchecked.
 PERFLOC_COLD PERFLOC_API void check_new_object(void* object) noexcept;
 /// An object whose constructor has thrown: its references are overwritten with null, and all of it with zero.
+/// A constructor has left another scope current than it found: aborts.
+PERFLOC_COLD PERFLOC_API void other_scope_left(Header header) noexcept;
 PERFLOC_COLD PERFLOC_API void abandon_object(void* object, std::size_t bytes, Header header) noexcept;
 
 PERFLOC_API void add_cleanup(RegionHot& region, void* object) noexcept;
@@ -78,7 +80,7 @@ PERFLOC_INLINE void* allocate_for(Where where, std::size_t bytes, Header header)
 class Construction {
 public:
     Construction(RegionHot& region, void* object, std::size_t bytes, Header header) noexcept
-        : region_(region), object_(object), bytes_(bytes), header_(header) {
+        : region_(region), current_(hot.region), object_(object), bytes_(bytes), header_(header) {
         header_of(object) = make_header(kFillerType, bytes / kWordBytes);
         ++hot.quiet;
         if (region.constructing++ == 0) region.attention |= kConstructingBit;  // its end is refused
@@ -94,6 +96,8 @@ public:
         finished_ = true;
     }
     ~Construction() {
+        if (hot.region != current_) [[unlikely]]
+            other_scope_left(header_);
         --hot.quiet;
         if (--region_.constructing == 0) region_.attention &= ~kConstructingBit;
         if (!finished_) abandon_object(object_, bytes_, header_);
@@ -101,6 +105,7 @@ public:
 
 private:
     RegionHot& region_;
+    const RegionHot* current_;
     void* object_;
     std::size_t bytes_;
     Header header_;

@@ -262,3 +262,32 @@ TEST_CASE("a program that outruns the collector's thread does its work at polls"
     CHECK(left == 0);
     CHECK(heap.verify().ok());
 }
+
+// An adversary's reading found that their ends took a pause of 25 to 50 ns a handle.
+TEST_CASE("a small scope with many handles to what is in it is collected beside the program") {
+    const int kind = GENERATE(0, 1, 2, 3);
+    const bool many = GENERATE(false, true);
+    Bench bench(100us);
+    const std::size_t n = many ? 4000 : 100;
+    std::vector<Handle<Leaf>> handles;
+    std::vector<perfloc::WeakHandle<Leaf>> weak;
+    std::vector<perfloc::GlobalHandle<Leaf>> globals;
+    std::vector<perfloc::GlobalWeakHandle<Leaf>> weak_globals;
+    perfloc::Scope scope{"small"};
+    Leaf* const leaf = perfloc::make_raw<Leaf>(nullptr, 0u);
+    bench[0] = leaf;
+    for (std::size_t i = 0; i < n; ++i) {
+        if (kind == 0) handles.emplace_back(leaf);
+        if (kind == 1) weak.emplace_back(leaf);
+        if (kind == 2) globals.emplace_back(leaf);
+        if (kind == 3) weak_globals.emplace_back(leaf);
+    }
+    CHECK(scope.end().settled == !many);
+    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
+    const Leaf* const now = bench[0].get();
+    for (const auto& handle : handles) REQUIRE(handle.get() == now);
+    for (const auto& handle : weak) REQUIRE(handle.lock().get() == now);
+    for (const auto& handle : globals) REQUIRE(handle.lock().get() == now);
+    for (const auto& handle : weak_globals) REQUIRE(handle.lock().get() == now);
+    CHECK(bench.heap.verify().ok());
+}
