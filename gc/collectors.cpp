@@ -6,6 +6,7 @@
 #include "gc/policy/scope_end_policy.hpp"
 #include "gc/pressure.hpp"
 #include "gc/scope_collection.hpp"
+#include "gc/sweep/destructors.hpp"
 #include "gc/verify/stack_watch.hpp"
 #include "gc/verify/verifier.hpp"
 #include "runtime/bump.hpp"
@@ -195,7 +196,7 @@ private:
         if (heap_.stress.condemn) return false;
         const EndedScope scope{.bytes = detail::allocated_bytes(heap_, ended),
                                .slots = ended.incoming.size(),
-                               .cleanups = ended.cleanups.size(),
+                               .cleanups = count_destructors(ended, most_destructors(heap_.options.pauses.max)),
                                .spans = ended.spans(),
                                .handles = count_handles(heap_, ended, most_handles(heap_.options.pauses.max))};
         return collect_at_once(scope, heap_.options.pauses.max);

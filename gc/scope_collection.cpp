@@ -78,7 +78,8 @@ void ScopeCollection::close(Region& ended, ScopeReport& report, PauseCause cause
 bool ScopeCollection::run_if_few(Region& ended, Region& enclosing, ScopeReport& report) {
     const std::chrono::nanoseconds budget = heap_.options.pauses.max;
     const bool may_copy = ended.cleanups.empty();
-    const bool may_sweep = sweep_at_once({.bytes = report.allocated_bytes, .cleanups = ended.cleanups.size()}, budget);
+    const bool may_sweep = sweep_at_once(
+        {.bytes = report.allocated_bytes, .cleanups = count_destructors(ended, most_destructors(budget))}, budget);
     detail::Surveys& surveys = ended.counters->surveys;
     if (ended.absorbed != nullptr || !(may_copy || may_sweep)) return false;
     if (phase_.now() != Phase::idle || !surveys.due()) return false;  // not in a destructor that this very phase runs

@@ -14,6 +14,7 @@ using detail::HandleNode;
 namespace {
 
 constexpr int kHandlesAtOnce = 32;
+constexpr std::uint64_t kElementsAtOnce = 64;  // of an array
 
 }  // namespace
 
@@ -93,7 +94,6 @@ bool Reap::destroy(Deadline& deadline, bool may_destroy) {
 /// At most so many that looking at the clock after each destructor costs little.
 void Reap::destroy_some(Region& region, Deadline& deadline, bool may_destroy) {
     HeapCore& heap = cycle_.heap;
-    std::vector<void*> one(1);
     const bool attached = detail::hot.mutator != nullptr && detail::hot.mutator->heap == &heap;
     Region* const current = attached ? heap.current_region() : nullptr;
     if (attached) detail::load_hot(*current);
@@ -102,14 +102,16 @@ void Reap::destroy_some(Region& region, Deadline& deadline, bool may_destroy) {
         const bool lives = marked_word(cycle_.marks, heap.pages, object);
         held_up_ = !lives && !may_destroy;
         if (held_up_) break;
-        region.condemned_cleanups.pop(heap.chunks);
         if (lives) {
+            region.condemned_cleanups.pop(heap.chunks);
             living_.push(heap.chunks, object);
             continue;
         }
-        one.front() = object;
-        run_destructors(heap, one);
-        ++cycle_.totals.destructors;
+        if (run_some_destructors(heap, object, elements_, kElementsAtOnce)) {
+            region.condemned_cleanups.pop(heap.chunks);
+            elements_ = 0;
+            ++cycle_.totals.destructors;
+        }
         if (deadline.passed_now()) break;
     }
     if (attached) detail::store_hot();

@@ -27,6 +27,7 @@ private:
     bool begun_ = false;
     bool restores_ = false;  // all of the region's dead are destroyed, and the living go back
     bool held_up_ = false;
+    std::uint64_t elements_ = 0;       // of the array whose turn it is, that are destroyed
     detail::ChunkList<void*> living_;  // newest first
 };
 

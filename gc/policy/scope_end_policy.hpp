@@ -81,6 +81,11 @@ constexpr bool sweep_at_once(const EndedScope& scope, std::chrono::nanoseconds b
     return within(scope.bytes * kWorstPerByteSwept + scope.cleanups * kUsualPerDestructor, budget / 2);
 }
 
+/// More destructors than that do not fit.
+constexpr std::uint64_t most_destructors(std::chrono::nanoseconds budget) {
+    return static_cast<std::uint64_t>(budget.count()) / (kUsualPerDestructor / 1000) + 1;
+}
+
 /// More than that are not few.
 constexpr std::uint64_t most_roots(std::chrono::nanoseconds budget) {
     return static_cast<std::uint64_t>(budget.count()) / (kWorstPerRoot / 1000) + 1;
