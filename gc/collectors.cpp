@@ -194,12 +194,14 @@ private:
     bool at_once(const Region& ended) const {
         if (heap_.stress.move) return true;
         if (heap_.stress.condemn) return false;
-        const EndedScope scope{.bytes = detail::allocated_bytes(heap_, ended),
-                               .slots = ended.incoming.size(),
-                               .cleanups = count_destructors(ended, most_destructors(heap_.options.pauses.max)),
-                               .spans = ended.spans(),
-                               .handles = count_handles(heap_, ended, most_handles(heap_.options.pauses.max))};
-        return collect_at_once(scope, heap_.options.pauses.max);
+        const std::chrono::nanoseconds budget = heap_.options.pauses.max;
+        EndedScope scope{
+            .bytes = detail::allocated_bytes(heap_, ended), .slots = ended.incoming.size(), .spans = ended.spans()};
+        // Most scopes that something escapes from have none.
+        if (!ended.cleanups.empty()) scope.cleanups = count_destructors(ended, most_destructors(budget));
+        const bool handles = !list_empty(ended.handles) || (ended.attention & detail::kWeak) != 0;
+        if (handles) scope.handles = count_handles(heap_, ended, most_handles(budget));
+        return collect_at_once(scope, budget);
     }
 
     /// At a poll: begin what is due, then one slice.

@@ -32,7 +32,8 @@ public:
     /// system grants less than 1 MiB, and OptionError for options that make no sense.
     explicit Heap(const Options& options = {});
     /// Ends what is left: destructors run, newest first. Handles that are left read null. Aborts under an attached
-    /// mutator or an open detached scope.
+    /// mutator or an open detached scope, also one that a last destructor leaves. No other thread may use the heap or a global
+    /// handle to it meanwhile.
     ~Heap();
     Heap(const Heap&) = delete;
     Heap& operator=(const Heap&) = delete;

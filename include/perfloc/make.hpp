@@ -14,7 +14,8 @@
 /// they are its constructor's. Amortised O(1) and the constructor's own work. Throws OutOfMemory at the limit,
 /// ObjectTooLarge, AttachError on a thread without a mutator, LengthError for an impossible length, and what the
 /// constructor throws. No safepoint: nothing moves and nothing dies. Where a scope of 256 KiB and more takes memory while a
-/// collection goes on, that may be given a slice, within the pause budget (not in constructors, nor under NoPause).
+/// collection goes on, that may be given a slice, within the pause budget (not in constructors, nor under NoPause). A
+/// constructor that leaves another scope current than it found (an open Scope, a DetachedScope::Enter) aborts.
 namespace perfloc {
 
 /// As first argument: so many bytes of uninitialised storage behind the object, word-aligned.

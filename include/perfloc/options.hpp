@@ -30,7 +30,8 @@ struct PauseBudget {
 /// Options of a heap. Every size is in bytes.
 struct Options {
     Bytes reserve = 64_GiB;  ///< addresses to ask for; halved until the system grants them
-    Bytes limit = 0;         ///< most bytes to commit; 0: the cgroup's limit or the machine's memory, whichever is less
+    Bytes limit = 0;         ///< most bytes to commit, no more than `reserve`; 0: the cgroup's limit or the machine's
+                             ///< memory, whichever is less
     Bytes soft_limit = 0;    ///< above this a poll begins a collection beside the program (under `full`: of the whole
                              ///< heap, at once); 0: 7/8 of the limit
     Collector collector = Collector::hinted;

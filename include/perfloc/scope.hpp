@@ -127,10 +127,11 @@ PERFLOC_API void leave_detached(RegionHot* region, RegionHot* before) noexcept;
 /// queue, a coroutine. Its survivors go to the current scope of the mutator whose handle holds them.
 class DetachedScope {
 public:
-    /// O(1). Throws OutOfMemory where the heap has no room for one more region.
+    /// O(1). Throws OutOfMemory where the heap has no room for one more region, and AttachError on another thread than its
+    /// mutator's, where it has one.
     explicit DetachedScope(Heap& heap, Label label = std::source_location::current())
         : region_(detail::begin_detached(heap, label)) {}
-    /// Ends it, unless end() did. Aborts while it is entered.
+    /// Ends it, unless end() did. Aborts while it is entered, and on a thread that is not the heap's mutator.
     ~DetachedScope() {
         if (region_ != nullptr) detail::abandon_detached(region_);
     }
