@@ -99,19 +99,11 @@ void Heap::remove_listener(EventListener& listener) noexcept { core_->events.rem
 void Heap::collect_full() {
     detail::HeapCore& heap = *core_;
     const bool attached = detail::hot.mutator != nullptr && detail::hot.mutator->heap == &heap;
-    if (!attached && heap.mutator != nullptr) {
-        throw AttachError("perfloc: collect_full() by a thread that is not the heap's mutator");
-    }
     if (!attached) {
         const detail::StandInMutator stand_in(heap);
         detail::store_hot();
         heap.collector->collect_full();
         detail::load_hot(*heap.root);
-        // Handles that destructors have made: their mutator goes.
-        heap.for_each_open_region([&](Region& region) {
-            heap.totals.lost_handles += detail::lose_handles(heap, region.handles, false);
-            heap.totals.lost_handles += detail::lose_handles(heap, region.weak, false);
-        });
         return;
     }
     Region& current = *heap.current_region();

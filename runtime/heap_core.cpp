@@ -66,6 +66,13 @@ Options checked(Options options) {
     return options;
 }
 
+/// The limit, which is no more than what is reserved, nor is the soft one: else collections at the limits would never come.
+std::size_t limit_within(Options& options, const Options& wanted, std::size_t reserved) {
+    options.limit = std::min(options.limit, reserved);
+    options.soft_limit = std::min(options.soft_limit, wanted.soft_limit == 0 ? options.limit / 8 * 7 : options.limit);
+    return options.limit;
+}
+
 constexpr std::size_t kMostQuarantine = std::size_t{64} << 20;
 
 std::uint64_t next_number() {
@@ -94,15 +101,12 @@ HeapCore::HeapCore(const Options& wanted)
       pages(memory),
       regions(memory),
       pool(memory, pages, regions,
-           {.hard = std::min(options.limit, memory.bytes()),
+           {.hard = limit_within(options, wanted, memory.bytes()),
             .quarantine = stress.quarantine() ? std::min(options.limit / 4, kMostQuarantine) : 0}),
       chunks(memory),
       deduplication(pages, pool, chunks) {
     for (const auto& listener : own_listeners) events.add(*listener);
     options.reserve = memory.bytes();
-    // Else collections at the limits would never come.
-    options.limit = std::min(options.limit, memory.bytes());
-    options.soft_limit = std::min(options.soft_limit, wanted.soft_limit == 0 ? options.limit / 8 * 7 : options.limit);
     options.commit = memory.in_steps() ? Commit::in_steps : Commit::on_demand;
     root = regions.create(RegionTable::kOwnLineage, nullptr);
     PERFLOC_CHECK(root != nullptr && root->index == kRootRegion, "internal: the root region is not region 1");

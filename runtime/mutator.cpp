@@ -46,19 +46,37 @@ bool claim(HeapCore& heap, MutatorCore& mutator) {
 /// Release: pairs with the next claim().
 void leave(HeapCore& heap) { std::atomic_ref(heap.mutator).store(nullptr, std::memory_order_release); }
 
+/// Handles that outlive the calling mutator. Returns how many there were.
+std::uint64_t lose_local_handles(HeapCore& heap) {
+    std::uint64_t lost = 0;
+    heap.for_each_open_region([&](Region& region) {
+        lost += lose_handles(heap, region.handles, false);
+        lost += lose_handles(heap, region.weak, false);
+    });
+    return lost;
+}
+
+void tell_lost(HeapCore& heap, std::uint64_t lost) {
+    if (lost == 0) return;
+    heap.totals.lost_handles += lost;
+    report(fmt::format("{} {} outlived the mutator that made {}; they read null from now on", lost,
+                       lost == 1 ? "handle" : "handles", lost == 1 ? "it" : "them"));
+}
+
 }  // namespace
 
-StandInMutator::StandInMutator(HeapCore& heap)
-    : heap_(heap), before_(hot), core_(new MutatorCore{.heap = &heap, .outermost = heap.root}) {
+StandInMutator::StandInMutator(HeapCore& heap) : heap_(heap), before_(hot), core_(std::make_unique<MutatorCore>()) {
+    core_->heap = &heap;
+    core_->outermost = heap.root;
+    if (!claim(heap, *core_)) throw AttachError("perfloc: collect_full() by a thread that is not the heap's mutator");
     if (before_.mutator != nullptr) store_hot();
-    PERFLOC_CHECK(claim(heap, *core_), "a heap without a mutator is used while another thread attaches to it");
     set_hot(heap, *core_);
 }
 
 StandInMutator::~StandInMutator() {
     store_hot();
+    tell_lost(heap_, lose_local_handles(heap_));  // those that destructors have made
     leave(heap_);
-    delete core_;
     hot = before_;
 }
 
@@ -72,13 +90,18 @@ MutatorCore* attach(HeapCore& heap) {
     if (!claim(heap, *mutator)) {
         throw AttachError("perfloc: the heap has a mutator: this version runs one at a time");
     }
-    Region* const outermost = heap.regions.create(RegionTable::kOwnLineage + 1, heap.root);
-    if (outermost == nullptr) {
+    Region* outermost = nullptr;
+    const Label label = "(mutator)";
+    try {
+        LabelCounters& counters = heap.labels.find(label);
+        outermost = heap.regions.create(RegionTable::kOwnLineage + 1, heap.root);
+        if (outermost == nullptr) throw OutOfMemory("perfloc: no room for a mutator's outermost scope");
+        outermost->counters = &counters;
+    } catch (...) {
         leave(heap);
-        throw OutOfMemory("perfloc: no room for a mutator's outermost scope");
+        throw;
     }
-    outermost->label = Label("(mutator)");
-    outermost->counters = &heap.labels.find(outermost->label);
+    outermost->label = label;
     outermost->attention = kAlways;
     mutator->heap = &heap;
     mutator->outermost = outermost;
@@ -101,14 +124,7 @@ void detach(MutatorCore* mutator) noexcept {
     }
     store_hot();
     heap.collector->finish();
-    std::uint64_t lost = 0;
-    const auto lose = [&] {
-        heap.for_each_open_region([&](Region& region) {
-            lost += lose_handles(heap, region.handles, false);
-            lost += lose_handles(heap, region.weak, false);
-        });
-    };
-    lose();
+    std::uint64_t lost = lose_local_handles(heap);
     Region& outermost = *mutator->outermost;
     if (heap.listens()) {
         load_hot(*heap.root);
@@ -118,12 +134,7 @@ void detach(MutatorCore* mutator) noexcept {
         merge_region(heap, outermost, *heap.root);
         load_hot(*heap.root);
     }
-    lose();  // those that destructors have made
-    if (lost != 0) {
-        heap.totals.lost_handles += lost;
-        report(fmt::format("{} {} outlived the mutator that made {}; they read null from now on", lost,
-                           lost == 1 ? "handle" : "handles", lost == 1 ? "it" : "them"));
-    }
+    tell_lost(heap, lost + lose_local_handles(heap));  // also those that destructors have made
     leave(heap);
     delete mutator;
     hot = Hot{.region = &unattached};

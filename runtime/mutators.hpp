@@ -2,6 +2,8 @@
 
 #include <perfloc/detail/hot.hpp>
 
+#include <memory>
+
 namespace perfloc::detail {
 
 struct HeapCore;
@@ -10,7 +12,7 @@ struct MutatorCore;
 /// The calling thread becomes the heap's mutator. Throws AttachError.
 MutatorCore* attach(HeapCore& heap);
 /// Makes the calling thread the mutator of a heap that has none, in its root scope, while it lives: for destructors that run
-/// without one. The thread may be attached to another heap.
+/// without one. The thread may be attached to another heap. Throws AttachError where another thread is the mutator; handles that are left read null afterwards.
 class StandInMutator {
 public:
     explicit StandInMutator(HeapCore& heap);
@@ -21,7 +23,7 @@ public:
 private:
     HeapCore& heap_;
     Hot before_;
-    MutatorCore* core_;
+    std::unique_ptr<MutatorCore> core_;
 };
 
 /// Ends the outermost scope; handles that are left read null.

@@ -141,7 +141,8 @@ public:
     /// Slices of collections that took longer than they were given.
     std::uint64_t slice_overruns() const;
     std::uint64_t slice_overruns(PauseCause cause) const;
-    std::vector<LabelStats> labels() const;  ///< by bytes allocated, descending
+    /// By bytes allocated, descending. What is open is counted on the mutator's own thread only.
+    std::vector<LabelStats> labels() const;
     SystemCalls system_calls() const;
 
     Bytes reserved_bytes() const;  ///< granted by the system

@@ -109,7 +109,6 @@ TEST_CASE("where all spans are as sparse as each other, they are emptied in seve
     }
     perfloc::Bytes used = bench.heap.stats().used_bytes();
     std::size_t all = 0;
-    const Addresses first = addresses(table);
     for (std::uint64_t cycles = 1; cycles <= 5; ++cycles) {
         const Addresses before = addresses(table);
         scope.trim();

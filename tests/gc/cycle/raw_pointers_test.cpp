@@ -5,6 +5,19 @@
 // law [raw] between a scope's end and the next poll, where the program may hold plain pointers that no root names.
 using namespace sparse;
 
+namespace {
+
+/// A large scope ends, of which some survives: its roots are being gathered.
+void begin_gathering(Bench& bench) {
+    {
+        perfloc::Scope scope{"filled"};
+        bench.fill();
+    }
+    REQUIRE(bench.phase() == "gather");
+}
+
+}  // namespace
+
 TEST_CASE("what only a plain pointer names outlives the collections of two scopes, one in the other") {
     const bool before = GENERATE(true, false);  // the pointer is got before the first of them begins, or while it marks
     Bench bench(1us);                           // the ends of the scopes do next to nothing
@@ -38,11 +51,7 @@ TEST_CASE("what only a plain pointer names outlives the collections of two scope
 TEST_CASE("a parked scope keeps nothing alive of what ended after it") {
     const bool beside = GENERATE(false, true);  // the latter is collected beside the program, or in its end
     Bench bench(1us);
-    {
-        perfloc::Scope scope{"filled"};
-        bench.fill();
-    }
-    REQUIRE(bench.phase() == "gather");
+    begin_gathering(bench);
     perfloc::DetachedScope first(bench.heap, "first");
     perfloc::DetachedScope second(bench.heap, "second");
     for (std::size_t i = 0; i < kLeaves; ++i) second.make_raw<Leaf>(nullptr, i);  // too many for the budget
@@ -63,11 +72,7 @@ TEST_CASE("a parked scope keeps nothing alive of what ended after it") {
 TEST_CASE("a parked scope keeps what ended before it alive until the next poll") {
     const bool polls = GENERATE(false, true);
     Bench bench(1us);
-    {
-        perfloc::Scope scope{"filled"};
-        bench.fill();
-    }
-    REQUIRE(bench.phase() == "gather");
+    begin_gathering(bench);
     perfloc::DetachedScope named(bench.heap, "named");
     perfloc::DetachedScope ended(bench.heap, "ended");
     for (std::size_t i = 0; i < kLeaves; ++i) ended.make_raw<Leaf>(nullptr, i);  // too many for the budget
