@@ -64,6 +64,8 @@ public:
         engine_.condemn(ended, enclosing);
     }
 
+    void freeze(Region& region) noexcept override { engine_.freeze_early(region); }
+
     void attend() noexcept override {
         // law [progress]: not twice in a row.
         const bool wait = std::exchange(slice_may_wait_, false) && !slice_waited_;

@@ -7,6 +7,12 @@
 
 namespace perfloc::gc {
 
+namespace {
+
+constexpr unsigned kMostAsked = 100;
+
+}  // namespace
+
 void Pressure::trim(const Region& region) {
     trim_region_ = region.index;
     trim_birth_ = region.birth;
@@ -39,23 +45,26 @@ std::optional<Pressure::Due> Pressure::take() {
 /// Null where it has ended; a spare too has the state of an open region.
 Region* Pressure::to_be_trimmed() const {
     Region& region = heap_.regions.at(trim_region_);
-    bool open = false;
-    heap_.for_each_open_region([&](const Region& other) { open = open || &other == &region; });
-    return open && region.birth == trim_birth_ ? &region : nullptr;
+    if (heap_.regions.state(region) != detail::RegionState::open || region.birth != trim_birth_) return nullptr;
+    if (&region == heap_.root || region.detached) return &region;
+    for (Region* outer = heap_.current_region(); outer != nullptr;) {
+        if (outer == &region) return &region;
+        outer = outer->entered ? outer->entered_from : outer->parent_region();
+    }
+    return nullptr;
 }
 
-/// The innermost open scope that has, with what it encloses, three quarters of the growth since the last collection.
+/// The innermost open scope that has, with what it encloses, three quarters of the growth since the last collection: among so many that
+/// looking for it is no pause.
 Region& Pressure::grown_most() const {
-    const auto growth = [](const Region& region) {
-        return region.pages - std::min(region.pages, region.settled_pages);
-    };
-    std::uint64_t total = 0;
-    heap_.for_each_open_region([&](const Region& region) { total += growth(region); });
+    const std::size_t used = heap_.pool.used_bytes();
+    const std::uint64_t total = (used - std::min(used, left_)) / detail::kPageBytes;
     std::uint64_t inner = 0;
-    for (Region* region = heap_.current_region(); region != nullptr && region != heap_.root;
-         region = region->parent_region()) {
-        inner += growth(*region);
-        if (inner >= total / 4 * 3) return *region;
+    Region* region = heap_.current_region();
+    for (unsigned i = 0; i < kMostAsked && region != nullptr && region != heap_.root; ++i) {
+        inner += region->pages - std::min(region->pages, region->settled_pages);
+        if (inner > total / 4 * 3) return *region;
+        region = region->parent_region();
     }
     return *heap_.root;
 }
@@ -80,7 +89,6 @@ void Pressure::note_used(const Cycle& cycle) {
 
 void Pressure::ended() {
     running_ = 0;
-    heap_.for_each_open_region([](Region& region) { region.settled_pages = region.pages; });
     // By what the program grew meanwhile, which was not looked at, it has grown already.
     const std::size_t used = heap_.pool.used_bytes();
     const std::size_t grown = most_used_ - std::min(most_used_, used_before_);

@@ -3,6 +3,7 @@
 #include "gc/forward.hpp"
 #include "gc/slot_batch.hpp"
 #include "gc/sweep/live_map.hpp"
+#include "runtime/condemned.hpp"
 
 #include <algorithm>
 
@@ -110,6 +111,9 @@ void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Ro
     }
 
     if (roots.size() > 1) order(heap, roots);
+    if (heap.collection.open.freezing) {
+        for (const Root& root : roots) detail::freeze_before_change(heap, *root.destination);
+    }
 }
 
 void follow_global_handles(HeapCore& heap, Region& ended) {

@@ -1,5 +1,6 @@
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
+#include "runtime/condemned.hpp"
 #include "runtime/schedule_point.hpp"
 #include "runtime/scope_tree.hpp"
 #include "runtime/type_table.hpp"
@@ -26,7 +27,9 @@ Region& real_region(RegionHot& region) {
             fmt::format("perfloc: an object is made in scope \"{}\" of another heap than this thread's mutator's",
                         LabelTable::name(r.label)));
     }
-    return r.nominal_of != nullptr ? *r.nominal_of : r;
+    Region& real = r.nominal_of != nullptr ? *r.nominal_of : r;
+    freeze_before_change(*hot.mutator->heap, real);  // the current one is frozen already
+    return real;
 }
 
 std::uint32_t pages_for(std::size_t bytes) {

@@ -115,7 +115,7 @@ PERFLOC_INLINE void place(std::atomic<void*>& slot, void* target, bool overwrite
 void record_reference(HeapCore& heap, std::atomic<void*>& slot, void* target) {
     const std::uint32_t from = heap.regions.resolve(heap.pages.region_at(&slot));
     const std::uint32_t to = heap.regions.resolve(heap.pages.region_at(target));
-    if (heap.regions.record(to).looked_at != 0) {
+    if (looks_at(heap, to)) {
         // Nearly all stores while open scopes are marked: there is nothing to be known of the target.
         if (from == to && heap.collection.mode == BarrierMode::marking && in_set(heap, &slot)) return;
         if (in_set(heap, target)) return record_condemned(heap, slot, target, from, to);

@@ -1,12 +1,15 @@
 #pragma once
 
 #include "runtime/chunk_pool.hpp"
+#include "runtime/remembered_set.hpp"
 
 #include <cstdint>
 
 /// What the mutator's paths must know of a collection beside the program. Only the mutator reads and writes it: it is the
 /// mutator that begins a collection, and that answers its handshakes.
 namespace perfloc::detail {
+
+struct Region;
 
 enum class BarrierMode : std::uint8_t {
     idle,       ///< no collection
@@ -22,11 +25,22 @@ struct CollectionCounts {
     std::uint64_t condemned_waiting = 0;  ///< of those, while a collection went on
     std::uint64_t condemned_in_set = 0;   ///< ... that looked at them
     std::uint64_t waiting_in_set = 0;     ///< ... that waited, and were looked at with what is open
+    std::uint64_t frozen_early = 0;       ///< regions that an open set's collection had to come to before their memory changed
     std::uint64_t few_survived = 0;       ///< that ended, and of which so little survived that no collection was needed
     std::uint64_t spans_adopted = 0;
     std::uint64_t spans_evacuated = 0;
     std::uint64_t allocation_slices = 0;  ///< given where allocation took memory
     std::uint64_t hole_pages = 0;         ///< cut out of spans that stayed, by collections of any kind
+};
+
+/// What a collection of open scopes looks at: all that is open, or has ended and waits, in `outermost` when it begins. All of it
+/// belongs to the set from that moment on; its regions are frozen one by one, at the latest before their memory changes.
+struct OpenSet {
+    bool freezing = false;          ///< not all of them are frozen yet
+    Region* outermost = nullptr;
+    std::uint64_t last_birth = 0;      ///< of regions, when it began,
+    std::uint64_t last_condemned = 0;  ///< and of those that had ended
+    RememberedSet own_slots;        ///< of all of them: their own slots that the collection was told of
 };
 
 struct CollectionState {
@@ -35,7 +49,8 @@ struct CollectionState {
     std::uint64_t waiting_bytes = 0;     ///< in their spans, when they ended or the last collection began
     std::uint32_t cycle = 0;             ///< number of the running collection, or of the last
     std::uint64_t start_generation = 0;  ///< spans with a higher one are newer than the running collection
-    bool pressure = false;               ///< the running collection is one of open regions
+    bool pressure = false;               ///< the running collection is one of open regions:
+    OpenSet open;
     bool candidates_known = false;       ///< which spans are to be evacuated
     bool dead_known = false;             ///< what is not marked in the set is dead, and its destructors have run
     std::uint64_t polls = 1;             ///< that the collector has seen

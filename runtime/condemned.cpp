@@ -11,6 +11,20 @@ const MutatorCore* const kNobody = reinterpret_cast<const MutatorCore*>(std::uin
 
 }  // namespace
 
+/// What has ended since it began was frozen before. A scope's spare counts as open, and nothing names it.
+bool to_be_frozen(const HeapCore& heap, const Region& region) {
+    const OpenSet& set = heap.collection.open;
+    const Region* open = &region;
+    for (; heap.regions.state(*open) == RegionState::condemned; open = open->enclosing) {
+        if (heap.regions.record(*open).looked_at != 0) return true;
+        // Not what is collected in its own end.
+        if (open->condemned_as == 0 || open->condemned_as > set.last_condemned) return false;
+    }
+    if (heap.regions.state(*open) != RegionState::open || open->birth > set.last_birth) return false;
+    return set.outermost == heap.root ||
+           key_encloses(heap.regions.record(*set.outermost).key, heap.regions.record(*open).key);
+}
+
 void shade(HeapCore& heap, void* object) {
     CollectionState& collection = heap.collection;
     schedule_point();
@@ -55,7 +69,8 @@ void record_condemned(HeapCore& heap, std::atomic<void*>& slot, void* target, st
         // In whichever region's list: it is looked at again before it is used.
         Region& region = heap.regions.at(to);
         if (own && !collection.candidates_known) {
-            region.own_slots.add(heap.chunks, heap.deduplication, record);
+            RememberedSet& told = collection.pressure ? collection.open.own_slots : region.own_slots;
+            told.add(heap.chunks, heap.deduplication, record);
         } else {
             region.incoming.add(heap.chunks, heap.deduplication, record);
             region.attention |= kIncoming;

@@ -7,10 +7,26 @@
 /// Which memory a collection looks at, as the mutator sees it, and what it is told.
 namespace perfloc::detail {
 
+/// A collection of open scopes that has begun comes to this region yet. O(ended scopes around it that wait).
+bool to_be_frozen(const HeapCore& heap, const Region& region);
+
+/// The running collection looks at the region.
+inline bool looks_at(const HeapCore& heap, std::uint32_t region) {
+    return heap.regions.record(region).looked_at != 0 ||
+           (heap.collection.open.freezing && to_be_frozen(heap, heap.regions.at(region)));
+}
+
+/// Before the memory of an open region changes: cursors, spans, objects with destructors. Its fields must be true, and those of
+/// the current region.
+inline void freeze_before_change(HeapCore& heap, Region& region) {
+    if (heap.collection.open.freezing) [[unlikely]]
+        heap.collector->freeze(region);
+}
+
 /// In the set of the running collection, and not settled yet.
 inline bool in_set(HeapCore& heap, const void* address) {
     const std::uint32_t region = heap.regions.resolve(heap.pages.region_at(address));
-    if (heap.regions.record(region).looked_at == 0) return false;
+    if (!looks_at(heap, region)) return false;
     if (!heap.collection.pressure)
         return true;  // an ended region gets nothing new, and gives its pages away as it settles
     const Span& span = heap.pages.span_at(address);

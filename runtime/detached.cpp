@@ -1,6 +1,7 @@
 #include "runtime/detached.hpp"
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
+#include "runtime/condemned.hpp"
 #include "runtime/scope_tree.hpp"
 
 #include <perfloc/errors.hpp>
@@ -40,7 +41,9 @@ std::string refusal(const Region* region) {
 }
 
 ScopeReport end_checked(HeapCore& heap, Region& region) {
+    freeze_before_change(heap, region);  // which may look for the next one in the list
     unlink_region(heap.first_detached, region);
+    --heap.detached_scopes;
     ScopeReport report;
     if (region.nominal_of != nullptr) {
         region.counters->slow_ended += 1;
@@ -78,6 +81,7 @@ Region& open_detached(HeapCore& heap, const Label& label) {
     region->detached = true;
     if (!heap.listens()) region->nominal_of = heap.root;
     link_region(heap.first_detached, *region);
+    ++heap.detached_scopes;
     return *region;
 }
 
@@ -131,22 +135,24 @@ void enter_detached(RegionHot* hot_region, RegionHot** before) {
         throw ScopeError(
             fmt::format("perfloc: detached scope \"{}\" is entered twice", LabelTable::name(region->label)));
     }
-    region->entered = true;
     if (region->nominal_of != nullptr) {
+        region->entered = true;
         store_hot();
         region->filled_bytes = allocated_bytes(*hot.mutator->heap, as_region(*hot.region));
         return;
     }
+    freeze_before_change(*hot.mutator->heap, *region);
     *before = hot.region;
     region->entered_from = static_cast<Region*>(hot.region);
+    region->entered = true;
     store_hot();
     load_hot(*region);
 }
 
 void leave_detached(RegionHot* hot_region, RegionHot* before) noexcept {
     Region& region = as_region(*hot_region);
-    region.entered = false;
     if (region.nominal_of != nullptr) {
+        region.entered = false;
         store_hot();
         const std::uint64_t now = allocated_bytes(*hot.mutator->heap, as_region(*hot.region));
         region.nominal_bytes += now - std::min(now, region.filled_bytes);
@@ -155,6 +161,8 @@ void leave_detached(RegionHot* hot_region, RegionHot* before) noexcept {
     PERFLOC_CHECK(hot.region == &region, "detached scope \"{}\" is left while scope \"{}\" is open in it",
                   LabelTable::name(region.label), LabelTable::name(hot.region->label));
     store_hot();
+    freeze_before_change(*hot.mutator->heap, as_region(*before));
+    region.entered = false;
     region.entered_from = nullptr;
     load_hot(as_region(*before));
 }

@@ -79,7 +79,8 @@ struct HeapCore {
 
     Region* root = nullptr;
     CollectionState collection;
-    Region* first_detached = nullptr;   ///< open detached regions
+    Region* first_detached = nullptr;   ///< open detached regions,
+    std::size_t detached_scopes = 0;    ///< and how many there are
     Region* first_condemned = nullptr;  ///< ended regions that are not settled yet
     Region* first_parked = nullptr;     ///< released regions that a collection may still look at: law [park]
     MutatorCore* mutator = nullptr;     ///< one at a time, as yet

@@ -74,7 +74,7 @@ struct Region : RegionHot, SpanLists {
     Region* enclosing = nullptr;          ///< where what handles hold goes to; its end waits for this one's
     std::uint32_t pending = 0;            ///< scopes that must be settled before this one may be
     std::uint32_t fallback = 0;           ///< where survivors go that no root's destination was found for
-    std::uint32_t selected = 0;           ///< of `pending`, how many the collection that begins looks at
+    std::uint32_t selected = 0;           ///< of `pending`, how many the collection that begins looks at; else 0
     std::uint32_t destination_of = 0;     ///< the last collection that sends survivors here
     ScopeReport* report_to = nullptr;     ///< whoever waits for it
     std::uint64_t promoted_bytes = 0;
@@ -82,6 +82,8 @@ struct Region : RegionHot, SpanLists {
     std::uint64_t settled_pages = 0;  ///< after the last collection of it
     std::uint64_t root_lineage = 0;   ///< of the roots found so far; all ones: several
     std::uint64_t ended_key = 0;      ///< its record's key until it was condemned
+    std::uint64_t condemned_as = 0;   ///< its number among those that were condemned; 0: it was not
+    std::uint64_t waiting_pages = 0;  ///< its pages then
     std::uint64_t parked_at = 0;      ///< its number among those that were parked
     std::uint64_t parked_before =
         0;                          ///< how many had been when it ended, or what was merged into it since the last poll

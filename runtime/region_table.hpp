@@ -68,6 +68,10 @@ public:
     /// region is open, and never used up.
     static constexpr std::uint64_t kOwnLineage = std::uint64_t{0x7fff'ffff} << 32;
     static std::uint64_t depth_of(std::uint64_t key) { return key & 0xffff'ffff; }
+    /// The outermost region of the lineage.
+    const Region& base_of(std::uint64_t key) const { return regions_[key >> 32]; }
+    /// How many have been created.
+    std::uint64_t births() const { return births_.load(std::memory_order_relaxed); }
 
     std::uint32_t end() const { return load_relaxed(end_); }  ///< one above the highest index ever used
     template <class F>

@@ -41,7 +41,8 @@ Region* new_region(HeapCore& heap, std::uint64_t key, Region* parent);
 /// A region for a scope that begins inside `parent`.
 Region& open_region(HeapCore& heap, Region& parent, const Label& label);
 
-/// The end of an open region that is not current any more. `enclosing` is where what handles hold goes to.
+/// The end of an open region that is not current any more. `enclosing` is where what handles hold goes to. Neither is to be frozen
+/// yet (freeze_before_change).
 ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexcept;
 
 }  // namespace perfloc::detail

@@ -1,5 +1,6 @@
 #include "runtime/bump.hpp"
 #include "runtime/check.hpp"
+#include "runtime/condemned.hpp"
 #include "runtime/scope_tree.hpp"
 
 #include <perfloc/errors.hpp>
@@ -62,6 +63,8 @@ std::string out_of_order(const Region& region, const RegionHot* innermost) {
 ScopeReport end_listened(HeapCore& heap, Region& region) {
     store_hot();
     Region& parent = *region.parent_region();
+    freeze_before_change(heap, region);
+    freeze_before_change(heap, parent);
     load_hot(parent);
     const ScopeReport report = end_region(heap, region, parent);
     load_hot(parent);
@@ -138,6 +141,7 @@ void expect_bytes(RegionHot& hot_region, std::size_t bytes) {
     region.counters->shape_pages = std::max(region.counters->shape_pages, wanted);
     const bool current = &region == hot.region;
     if (current) store_hot();
+    freeze_before_change(heap, region);
     const bool untouched = region.cursor == region.start && region.spans() <= 1 && region.pinned_span == 0;
     if (untouched && (region.first_span == 0 || heap.pages.span(region.first_span).pages < wanted)) {
         if (region.first_span != 0) {

@@ -169,6 +169,7 @@ public:
         return now >= ticks_ ? std::chrono::nanoseconds(0) : detail::TickClock::duration(ticks_ - now);
     }
     std::uint64_t ticks() const { return ticks_; }
+    bool is_never() const { return ticks_ == UINT64_MAX; }
 
 private:
     std::uint64_t ticks_;

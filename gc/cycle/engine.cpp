@@ -67,10 +67,11 @@ bool Engine::advance(Slice& slice) {
     Deadline& deadline = slice.deadline;
     switch (phase()) {
         case CyclePhase::idle:
-            if (waiting_.empty() || hold_ || (none_ready_ && !slice.in_poll)) return false;
-            begin_waiting(slice.in_poll);
+            if (heap_.collection.waiting == 0 || hold_ || (none_ready_ && !slice.in_poll)) return false;
+            begin_waiting({slice.in_poll, deadline.is_never() ? SIZE_MAX : most_regions()});
             return phase() != CyclePhase::idle;
         case CyclePhase::gather:
+            if (heap_.collection.open.freezing && !freeze_some(deadline)) return true;
             if (!gathered_) {
                 if (!gather_.step(deadline)) return true;
                 gathered_ = true;
@@ -143,13 +144,11 @@ void Engine::begin_marking() {
     driver_.wake();
 }
 
-/// What was told until now the collector looks at; what is written from now on is told again. O(regions).
+/// What was told until now the collector looks at; what is written from now on is told again.
 void Engine::hand_over_slots() {
     if (!cycle_.pressure()) return;  // those of ended regions are followed later, and are few
-    for (Region* const region : cycle_.set) {
-        detail::ChunkList<IncomingSlot> own = region->own_slots.take();
-        cycle_.told.splice(own);
-    }
+    detail::ChunkList<IncomingSlot> own = heap_.collection.open.own_slots.take();
+    cycle_.told.splice(own);
     heap_.recent_slots.clear();
 }
 
@@ -157,6 +156,7 @@ void Engine::end() {
     cycle_.set.clear();
     cycle_.roots.clear(heap_.chunks);
     cycle_.told.clear(heap_.chunks);
+    heap_.collection.open.own_slots.clear(heap_.chunks);
     cycle_.candidates.clear();
     cycle_.slot_chunks.reset();
     heap_.collection.candidates_known = heap_.collection.dead_known = false;
@@ -187,7 +187,7 @@ bool Engine::finish(bool may_destroy, bool in_poll) {
         } else if (phase() == CyclePhase::destroy && !may_destroy) {
             return false;
         } else if (phase() == CyclePhase::idle) {
-            return waiting_.empty();  // the others wait for a poll
+            return heap_.collection.waiting == 0;  // the others wait for a poll
         }
     }
     return true;

@@ -7,7 +7,7 @@
 #include "gc/cycle/reap.hpp"
 #include "gc/cycle/settler.hpp"
 
-#include <vector>
+#include <deque>
 
 namespace perfloc::gc {
 
@@ -31,6 +31,8 @@ public:
     /// Begins a collection of `outermost`, which is open, with all that it encloses: also what has ended in it, and waits. In a
     /// poll, while none goes on.
     void begin_pressure(Region& outermost, CollectionReason reason);
+    /// The collection of open scopes may come to this one yet: it does so now, since its memory is to change.
+    void freeze_early(Region& region);
     /// What waits does not begin by itself, until this is taken back or everything is ended.
     void hold(bool waiting) { hold_ = waiting; }
     /// Something waits that was looked at with open scopes.
@@ -71,14 +73,34 @@ public:
     bool dying(const void* object) const;
 
 private:
+    /// Which of those that wait may begin, and how many are looked at.
+    struct Turn {
+        bool in_poll = false;
+        std::size_t most = 0;
+    };
+
+    /// For reports.
+    struct Begun {
+        Label label;
+        std::size_t regions;
+        std::uint64_t bytes;
+    };
+
     bool advance(Slice& slice);
     void destroy(Slice& slice);
-    void begin_waiting(bool in_poll);
-    void add_waiting();
-    void owe(Region& region);
-    void pay(Region& region);
+    void begin_waiting(Turn turn);
+    bool take(Region& region, bool in_poll);
+    void waits_no_more(Region& region);
+    std::size_t most_regions() const;
+    Begun open_scopes_in(const Region& outermost) const;
+    bool freeze_some(Deadline& deadline);
+    bool freeze_next();
+    void freeze_now(Region& region);
+    void freeze_waiting(Region& region);
+    void freeze_open(Region& region);
+    void pass_frozen();
     void merge(Region& region);
-    void begin(CollectionReason reason);
+    void begin(CollectionReason reason, const Begun& begun);
     void take_shades();
     void begin_marking();
     void hand_over_slots();
@@ -98,7 +120,14 @@ private:
     bool hold_ = false;
     bool none_ready_ = false;
     std::size_t owed_ = 0;
-    std::vector<Region*> waiting_;  // in the order of their ends: inner scopes first
+    // In the order of their ends: inner scopes first. All of the first list come before those of the second; they were passed over,
+    // and wait for a poll.
+    std::deque<Region*> waiting_for_poll_, waiting_;
+    // What a collection of open scopes has to freeze yet: of those that wait, from the number on; of the scopes around the current
+    // one, from the innermost on; of the other detached ones, from there on in their list; and the root.
+    std::size_t next_waiting_ = 0, last_waiting_ = 0;
+    Region* chain_ = nullptr;
+    Region* detached_ = nullptr;
     Driver driver_;                 // at last: its thread ends first
 };
 

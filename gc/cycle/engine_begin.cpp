@@ -26,6 +26,8 @@ constexpr std::uint64_t kBytesPerShade = 1024, kBytesPerRecord = 1024;
 /// Repetitions are walked in slices in the end, and to begin with many of them at once is a pause.
 constexpr std::uint64_t kMostRepetitions = 32 * 1024;
 
+std::size_t most_repetitions(std::uint64_t bytes) { return std::min(bytes / kBytesPerRecord, kMostRepetitions); }
+
 }  // namespace
 
 void Engine::condemn(Region& ended, Region& enclosing) {
@@ -49,41 +51,50 @@ void Engine::condemn(Region& ended, Region& enclosing) {
     detail::link_region(heap_.first_condemned, ended);
     waiting_.push_back(&ended);
     ++heap_.collection.waiting;
-    heap_.collection.waiting_bytes += ended.pages * detail::kPageBytes;
+    ended.waiting_pages = ended.pages;
+    heap_.collection.waiting_bytes += ended.waiting_pages * detail::kPageBytes;
     detail::CollectionCounts& counts = heap_.collection.counts;
-    ++counts.condemned;
+    ended.condemned_as = ++counts.condemned;
     if (phase() != CyclePhase::idle) ++counts.condemned_waiting;
-    if (looked_at != 0) ++counts.condemned_in_set, owe(ended);
+    if (looked_at != 0) {
+        ++counts.condemned_in_set;
+        if (!std::exchange(ended.owed, true)) ++owed_;
+    }
     const bool may_begin = !ended.start_in_poll || (ended.attention & detail::kKeep) != 0;
     none_ready_ = none_ready_ && !may_begin;
-    if (phase() == CyclePhase::idle && !hold_ && !none_ready_) begin_waiting(false);
+    if (phase() == CyclePhase::idle && !hold_ && !none_ready_) begin_waiting({false, most_regions()});
     set_mode(heap_.collection.mode);
     attend_current();
 }
 
-/// Protocol P2, P3: all that wait are the next set, but those whose inner scopes are not among them.
-void Engine::begin_waiting(bool in_poll) {
+/// Protocol P2, P3: what waits is the next set, but those whose inner scopes are not in it; of many, as many as a slice can freeze.
+void Engine::begin_waiting(Turn turn) {
     std::vector<Region*> rest;
     bool merged = false;
-    for (Region* const region : waiting_) region->selected = 0;
-    for (Region* const region : waiting_) {
-        const bool ready = region->selected == region->pending;
-        if (ready && (region->attention & detail::kKeep) == 0 && (in_poll || !region->start_in_poll)) {
-            ++region->enclosing->selected;
-            pay(*region);
-            cycle_.set.push_back(region);
-        } else if ((region->attention & detail::kKeep) != 0 && region->pending == 0) {
-            merge(*region);
-            merged = true;
-        } else {
-            rest.push_back(region);
+    const auto look_at = [&](std::deque<Region*>& list) {
+        for (; turn.most != 0 && !list.empty(); list.pop_front(), --turn.most) {
+            Region& region = *list.front();
+            if (take(region, turn.in_poll)) continue;
+            if ((region.attention & detail::kKeep) != 0 && region.pending == 0) {
+                merge(region);
+                merged = true;
+            } else {
+                rest.push_back(&region);
+            }
         }
+    };
+    if (turn.in_poll) look_at(waiting_for_poll_);
+    look_at(waiting_);
+    for (const Region* const region : cycle_.set) region->enclosing->selected = 0;
+    const bool any = !cycle_.set.empty() || merged;
+    if (!any && !turn.in_poll) {  // the next look is at those behind them
+        waiting_for_poll_.insert(waiting_for_poll_.end(), rest.begin(), rest.end());
+    } else {
+        std::deque<Region*>& list = turn.in_poll && !waiting_for_poll_.empty() ? waiting_for_poll_ : waiting_;
+        list.insert(list.begin(), rest.begin(), rest.end());
     }
-    waiting_ = std::move(rest);
-    none_ready_ = cycle_.set.empty() && !merged && !in_poll;
-    heap_.collection.waiting = static_cast<std::uint32_t>(waiting_.size());
-    heap_.collection.waiting_bytes = 0;
-    for (const Region* const region : waiting_) heap_.collection.waiting_bytes += region->pages * detail::kPageBytes;
+    none_ready_ = !any && !turn.in_poll && waiting_.empty();
+    heap_.collection.waiting = static_cast<std::uint32_t>(waiting_for_poll_.size() + waiting_.size());
     // What was shaded for the scopes that were merged may die, and move, before anybody looks at it again.
     if (merged) {
         heap_.collection.waiting_shades.filter(heap_.chunks,
@@ -91,15 +102,33 @@ void Engine::begin_waiting(bool in_poll) {
     }
     if (!cycle_.set.empty()) {
         heap_.collection.pressure = false;
-        return begin(CollectionReason::scope_end);
+        std::uint64_t bytes = 0;
+        for (const Region* const region : cycle_.set) bytes += region->pages * detail::kPageBytes;
+        // The scope that encloses the others comes last.
+        return begin(CollectionReason::scope_end, {cycle_.set.back()->label, cycle_.set.size(), bytes});
     }
     set_mode(BarrierMode::idle);
+}
+
+/// Into the set, if it may be now and all that has ended in it is.
+bool Engine::take(Region& region, bool in_poll) {
+    const bool ready = region.selected == region.pending && (region.attention & detail::kKeep) == 0;
+    if (!ready || (region.start_in_poll && !in_poll)) return false;
+    ++region.enclosing->selected;
+    waits_no_more(region);
+    cycle_.set.push_back(&region);
+    return true;
+}
+
+void Engine::waits_no_more(Region& region) {
+    heap_.collection.waiting_bytes -= region.waiting_pages * detail::kPageBytes;
+    if (std::exchange(region.owed, false)) --owed_;
 }
 
 /// The end of a scope with keep() that had to wait. Not past an enclosing one that waits too: what refers to that one's
 /// objects from inside was never recorded.
 void Engine::merge(Region& region) {
-    pay(region);
+    waits_no_more(region);
     detail::unlink_region(heap_.first_condemned, region);
     Region& into = *region.enclosing;
     --into.pending;
@@ -110,55 +139,8 @@ void Engine::merge(Region& region) {
     if (heap_.regions.state(into) != RegionState::open) detail::retire_cursors(heap_, into);
 }
 
-void Engine::begin_pressure(Region& outermost, CollectionReason reason) {
-    PERFLOC_ASSERT(phase() == CyclePhase::idle);
-    const std::uint64_t key = heap_.regions.record(outermost).key;
-    heap_.for_each_open_region([&](Region& region) {
-        if (&outermost != heap_.root && !detail::key_encloses(key, heap_.regions.record(region).key)) return;
-        heap_.regions.record(region).looked_at = 1;
-        cycle_.set.push_back(&region);
-    });
-    if (cycle_.set.front() == heap_.root) std::rotate(cycle_.set.begin(), cycle_.set.begin() + 1, cycle_.set.end());
-    for (Region* const region : cycle_.set) {
-        // Spares would hand their old spans out.
-        const Region* const spare = region->spare_region();
-        if (spare != nullptr && heap_.regions.record(*spare).looked_at == 0) detail::drop_spares(heap_, *region);
-        detail::retire_cursors(heap_, *region);
-        region->first_span = 0;
-        region->start = nullptr;
-        region->attention |= detail::kMoreSpans | detail::kPending | detail::kAttend;
-    }
-    add_waiting();
-    heap_.collection.pressure = true;
-    begin(reason);
-    attend_current();
-}
-
-/// To the set of open scopes, what has ended in them and waits: references from there to what encloses it are not recorded. As
-/// with a scope that ends while it is looked at (protocol P6), its survivors stay in it, and its own collection comes later.
-void Engine::add_waiting() {
-    std::vector<Region*> inner;
-    for (Region* const region : waiting_) {
-        if (heap_.regions.record(open_ancestor(heap_, *region)).looked_at == 0) continue;
-        region->start_in_poll = true;
-        region->first_span = 0;  // it may be cut, or go
-        region->start = nullptr;
-        owe(*region);
-        inner.push_back(region);
-    }
-    cycle_.set.insert(cycle_.set.begin(), inner.begin(), inner.end());
-    heap_.collection.counts.waiting_in_set += inner.size();
-}
-
-void Engine::owe(Region& region) {
-    if (!std::exchange(region.owed, true)) ++owed_;
-}
-void Engine::pay(Region& region) {
-    if (std::exchange(region.owed, false)) --owed_;
-}
-
-/// The set is fixed; what it is made of so far is frozen. O(regions in it).
-void Engine::begin(CollectionReason reason) {
+/// The set is fixed; of ended scopes, what it is made of so far is frozen. Open ones are frozen in slices.
+void Engine::begin(CollectionReason reason, const Begun& begun) {
     detail::CollectionState& collection = heap_.collection;
     cycle_.number = ++collection.cycle;
     cycle_.parked_before = collection.parked;
@@ -171,14 +153,11 @@ void Engine::begin(CollectionReason reason) {
                      heap_.pool.used_bytes() > heap_.options.soft_limit / 2;
     cycle_.most_slots = most_slots_fixed(heap_.options.pauses.max);
     cycle_.piece_grains = grains_at_once(heap_.options.pauses.max);
-    for (Region* const region : cycle_.set) {
-        cycle_.totals.before_bytes += region->pages * detail::kPageBytes;
-        freeze(*region);
-    }
+    for (Region* const region : cycle_.set) freeze(*region);
     take_shades();
-    collection.unsorted_shades = cycle_.totals.before_bytes / kBytesPerShade;
-    // The scope that encloses the others comes last.
-    heap_.events.collection_begun(reason, cycle_.set.back()->label, cycle_.set.size(), cycle_.totals.before_bytes);
+    collection.unsorted_shades = begun.bytes / kBytesPerShade;
+    collection.open.own_slots.expect(most_repetitions(begun.bytes));
+    heap_.events.collection_begun(reason, begun.label, begun.regions, begun.bytes);
     gather_.begin();
     cycle_.phase.enter(CyclePhase::gather);
     set_mode(BarrierMode::gathering);
@@ -188,7 +167,7 @@ void Engine::begin(CollectionReason reason) {
 /// is shaded for them too.
 void Engine::take_shades() {
     detail::CollectionState& collection = heap_.collection;
-    if (waiting_.empty()) return collection.shades.splice(collection.waiting_shades);
+    if (collection.waiting == 0) return collection.shades.splice(collection.waiting_shades);
     collection.waiting_shades.filter(heap_.chunks, [&](void* object) {
         const bool taken = detail::in_set(heap_, object);
         if (taken) {
@@ -199,15 +178,18 @@ void Engine::take_shades() {
     });
 }
 
+std::size_t Engine::most_regions() const { return regions_at_once(heap_.options.pauses.max); }
+
 void Engine::freeze(Region& region) {
     const std::uint64_t region_bytes = region.pages * detail::kPageBytes;
+    cycle_.totals.before_bytes += region_bytes;
     heap_.regions.record(region).looked_at = 1;
     detail::retire_cursors(heap_, region);  // a region that waited may have received copies
     heap_.pages.splice(region.condemned, region);
     if (cycle_.pressure()) region.absorbed_before = std::exchange(region.absorbed, nullptr);
     region.frozen = region.incoming.take();
     for (detail::RememberedSet* const set : {&region.incoming, &region.own_slots}) {
-        set->expect(std::min<std::uint64_t>(region_bytes / kBytesPerRecord, kMostRepetitions));
+        set->expect(most_repetitions(region_bytes));
     }
     detail::splice_handles(region.walked, region.handles);
     {

@@ -78,11 +78,7 @@ bool Follow::move_slots(Region& region, Deadline& deadline) {
     if (!frozen_) {
         detail::ChunkList<IncomingSlot> since = region.incoming.take(), own = region.own_slots.take();
         region.frozen.splice(since);
-        if (cycle_.pressure()) {
-            own.clear(heap.chunks);  // within a scope that is open, references are not recorded
-        } else {
-            region.frozen.splice(own);
-        }
+        region.frozen.splice(own);  // of ended scopes only: within one that is open, references are not recorded
         frozen_ = true;
     }
     for (SlotBatch batch(heap); batch.pop(region.frozen, heap.chunks);) {
@@ -198,7 +194,10 @@ bool Follow::forget_merged(Region& region, Deadline& deadline) {
 void Follow::done(Region& region) {
     HeapCore& heap = cycle_.heap;
     heap.regions.record(region).looked_at = 0;
-    if (cycle_.pressure()) return;
+    if (cycle_.pressure()) {
+        region.settled_pages = region.pages;
+        return;
+    }
     for (detail::SpanLists* const lists : {&region.condemned, &region.sparse, &region.freed}) {
         heap.pages.splice(region, *lists);
     }

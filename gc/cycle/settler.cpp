@@ -36,7 +36,7 @@ void Settler::begin() {
     region_ = 0;
     next_candidate_ = 0;
     cursor_ = {};
-    walked_since_ = false;
+    walked_open_ = took_since_ = walked_since_ = false;
     unstamped_ = 0;
 }
 
@@ -50,21 +50,22 @@ bool Settler::record(Deadline& deadline) {
     }
     if (!cycle_.candidates.empty()) {
         // From here on the barrier lists slots under the spans itself, so that what is walked here comes to an end.
-        if (!heap.collection.candidates_known) {
-            for (Region* const region : cycle_.set) {
-                region->since = region->incoming.take();
-            }
-            heap.collection.candidates_known = true;
+        heap.collection.candidates_known = true;
+        if (!walked_open_) {
+            if (!note_slots(heap.collection.open.own_slots.hold(), deadline)) return false;
+            walked_open_ = true;
         }
         while (region_ < cycle_.set.size()) {
             Region& region = *cycle_.set[region_];
+            if (!took_since_) region.since = region.incoming.take();
+            took_since_ = true;
             if (!walked_since_) {
                 if (!note_slots(region.since, deadline)) return false;
                 region.frozen.splice(region.since);
                 walked_since_ = true;
             }
             if (!note_slots(region.own_slots.hold(), deadline)) return false;
-            walked_since_ = false;
+            took_since_ = walked_since_ = false;
             ++region_;
             if (deadline.passed()) return false;
         }

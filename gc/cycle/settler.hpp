@@ -49,7 +49,7 @@ private:
     std::size_t next_candidate_ = 0;
     std::uint32_t unstamped_ = 0;  ///< pages of the large object that is being adopted
     detail::ChunkList<IncomingSlot>::Cursor cursor_;
-    bool walked_since_ = false;
+    bool walked_open_ = false, took_since_ = false, walked_since_ = false;
     EvacuationCosts costs_;
 };
 

@@ -76,7 +76,7 @@ void Verifier::find_objects(Region& region) {
             objects_.add(object);
         });
     });
-    const bool looked_at = heap_.regions.record(region).looked_at != 0;
+    const bool looked_at = detail::looks_at(heap_, region.index);
     const auto note = [&](const detail::IncomingSlot& incoming) {
         if (heap_.pages.span_at(incoming.slot).generation == incoming.generation) {
             recorded_.insert(record_key(incoming.slot, region.index));
@@ -117,6 +117,9 @@ bool Verifier::may_join_set(const Region& region) const {
 void Verifier::check_set(const Region& region) {
     const detail::CollectionState& collection = heap_.collection;
     if (!collection.pressure || collection.mode == detail::BarrierMode::idle || !may_join_set(region)) return;
+    if (heap_.regions.record(region).looked_at == 0 && detail::looks_at(heap_, region.index)) {
+        return check_to_be_frozen(region);
+    }
     heap_.pages.for_each(static_cast<const detail::SpanLists&>(region), [&](std::uint32_t page, const Span& span) {
         if (span.generation > collection.start_generation || span.settled == collection.cycle) return;
         violation(
@@ -126,11 +129,24 @@ void Verifier::check_set(const Region& region) {
     });
 }
 
+/// Until the collection has come to it, nothing is allocated in it, and nothing comes into it.
+void Verifier::check_to_be_frozen(const Region& region) {
+    if (&region == heap_.current_region()) {
+        violation(fmt::format("protocol P2: scope \"{}\" is current, and the running collection has yet to come to it",
+                              detail::LabelTable::name(region.label)));
+    }
+    heap_.pages.for_each(static_cast<const detail::SpanLists&>(region), [&](std::uint32_t page, const Span& span) {
+        if (span.generation <= heap_.collection.start_generation && span.settled != heap_.collection.cycle) return;
+        violation(fmt::format("protocol P2: span {} came into scope \"{}\" before the running collection did", page,
+                              detail::LabelTable::name(region.label)));
+    });
+}
+
 /// law [stale]: if the scope ended now, what each recorded slot names there would be promoted. Whatever counts as live names
 /// no memory that has gone back: this scope may be given it next.
 void Verifier::check_recorded(const Region& region) {
     using detail::RegionState;
-    if (heap_.regions.state(region) != RegionState::open || heap_.regions.record(region).looked_at != 0) return;
+    if (heap_.regions.state(region) != RegionState::open || detail::looks_at(heap_, region.index)) return;
     region.incoming.for_each([&](const detail::IncomingSlot& incoming) {
         const Region* const owner = live_owner(heap_, incoming);
         const void* const target = owner != nullptr ? incoming.slot->load(std::memory_order_relaxed) : nullptr;
@@ -232,9 +248,9 @@ void Verifier::check_reference(Region& region, const Where& parent, std::size_t 
     if (detail::key_encloses(heap_.regions.record(index).key, own)) return;
     // Protocol P16: the running collection walks the lists of all its regions yet; one of them is enough for what is in its set
     // or has just left it.
-    const bool of_set = heap_.regions.record(index).looked_at != 0 || has_left_set(target);
+    const bool of_set = detail::looks_at(heap_, index) || has_left_set(target);
     // Within what was one set, some of it settled, some not yet: where they will be apart, it is on the collection's list.
-    const bool from_set = heap_.regions.record(region).looked_at != 0 || has_left_set(&slot);
+    const bool from_set = detail::looks_at(heap_, region.index) || has_left_set(&slot);
     const bool both = of_set && from_set;
     if (both && heap_.collection.mode == detail::BarrierMode::settling) return;
     const bool told = heap_.collection.mode != detail::BarrierMode::idle && of_set &&

@@ -39,6 +39,7 @@ private:
     void check_bytes(const Region& region);
     bool may_join_set(const Region& region) const;
     void check_set(const Region& region);
+    void check_to_be_frozen(const Region& region);
     void check_recorded(const Region& region);
     void check_shades();
     void check_region(Region& region);

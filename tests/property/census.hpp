@@ -33,6 +33,7 @@ enum class Event : std::uint8_t {
     condemned_waiting,  ///< ... while another collection went on
     condemned_in_set,   ///< ... which looked at this very scope
     waiting_in_set,     ///< ... and was looked at with what was open, before its own collection
+    frozen_early,       ///< open scopes that are collected were frozen because the program went on in them
     cycles,             ///< collections beside the program
     pressure_cycles,    ///< ... of open scopes
     spans_adopted,      ///< by them
@@ -44,7 +45,7 @@ enum class Event : std::uint8_t {
     rested,             ///< all that had ended was settled
     adopted_meanwhile,  ///< a scope that began since open scopes are collected has spans that are older
 };
-inline constexpr std::size_t kEvents = 32;
+inline constexpr std::size_t kEvents = 33;
 
 inline constexpr std::array<std::string_view, kEvents> kEventNames = {"released",
                                                                       "promoted_inline",
@@ -68,6 +69,7 @@ inline constexpr std::array<std::string_view, kEvents> kEventNames = {"released"
                                                                       "condemned_waiting",
                                                                       "condemned_in_set",
                                                                       "waiting_in_set",
+                                                                      "frozen_early",
                                                                       "cycles",
                                                                       "pressure_cycles",
                                                                       "spans_adopted",

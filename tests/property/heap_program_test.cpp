@@ -171,6 +171,7 @@ TEST_CASE("a random heap program under the hinted collector does as its model sa
              {Event::condemned_waiting, 100},
              {Event::condemned_in_set, 20},
              {Event::waiting_in_set, 20},
+             {Event::frozen_early, 20},
              {Event::cycles, 500},
              {Event::pressure_cycles, 50},
              {Event::spans_adopted, 100},

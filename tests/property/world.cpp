@@ -96,14 +96,14 @@ bool World::collected_while_open() const {
     bool any = false;
     if (core_ == nullptr) return false;
     core_->for_each_open_region(
-        [&](const detail::Region& region) { any = any || core_->regions.record(region).looked_at != 0; });
+        [&](const detail::Region& region) { any = any || detail::looks_at(*core_, region.index); });
     return any;
 }
 
 /// A scope that began since open scopes are collected, inside of them, has adopted spans that are older than that.
 bool World::older_spans_in_younger_scope() const {
     if (!collecting()) return false;
-    const auto looked_at = [&](const detail::Region& region) { return core_->regions.record(region).looked_at != 0; };
+    const auto looked_at = [&](const detail::Region& region) { return detail::looks_at(*core_, region.index); };
     const auto began_since = [&](const detail::Region& region) {
         bool inside = false;
         core_->for_each_open_region([&](const detail::Region& outer) {
@@ -210,6 +210,7 @@ void World::note_counts() {
     census.count(Event::condemned_waiting, now.condemned_waiting - counted_.condemned_waiting);
     census.count(Event::condemned_in_set, now.condemned_in_set - counted_.condemned_in_set);
     census.count(Event::waiting_in_set, now.waiting_in_set - counted_.waiting_in_set);
+    census.count(Event::frozen_early, now.frozen_early - counted_.frozen_early);
     census.count(Event::spans_adopted, now.spans_adopted - counted_.spans_adopted);
     census.count(Event::spans_evacuated, now.spans_evacuated - counted_.spans_evacuated);
     census.count(Event::hole_pages, now.hole_pages - counted_.hole_pages);

@@ -172,7 +172,7 @@ TEST_CASE("fields that a collection was told of are not deduplicated while they 
     for (std::size_t i = 0; i < 2 * kRepeated; ++i) (*fresh)[i % kRepeated] = bench[i % kRepeated];
     std::size_t written = kRepeated;  // these follow repetitions, in whose place they would move
     for (; !inspect::core().deduplication.running(); ++written) (*fresh)[written] = bench[written];
-    const perfloc::detail::RememberedSet& own = inspect::region(fresh.get()).own_slots;
+    const perfloc::detail::RememberedSet& own = inspect::core().collection.open.own_slots;
     const std::size_t told = own.size();
     REQUIRE(told > 2 * kRepeated);
     REQUIRE(bench.run_to("record"));
