@@ -63,8 +63,7 @@ std::string out_of_order(const Region& region, const RegionHot* innermost) {
 ScopeReport end_listened(HeapCore& heap, Region& region) {
     store_hot();
     Region& parent = *region.parent_region();
-    freeze_before_change(heap, region);
-    freeze_before_change(heap, parent);
+    freeze_before_change(heap, parent);  // what is current is not to be frozen any more
     load_hot(parent);
     const ScopeReport report = end_region(heap, region, parent);
     load_hot(parent);

@@ -128,7 +128,7 @@ private:
     std::size_t next_waiting_ = 0, last_waiting_ = 0;
     Region* chain_ = nullptr;
     Region* detached_ = nullptr;
-    Driver driver_;                 // at last: its thread ends first
+    Driver driver_;  // at last: its thread ends first
 };
 
 }  // namespace perfloc::gc

@@ -17,15 +17,12 @@ perfloc::detail::CollectionState& collection() { return inspect::core().collecti
 
 std::size_t frozen() {
     std::size_t n = 0;
-    inspect::core().for_each_open_region([&](const perfloc::detail::Region& region) {
-        n += inspect::core().regions.record(region).looked_at;
-    });
+    inspect::core().for_each_open_region(
+        [&](const perfloc::detail::Region& region) { n += inspect::core().regions.record(region).looked_at; });
     return n;
 }
 
-bool is_frozen(const void* object) {
-    return inspect::core().regions.record(inspect::region(object)).looked_at != 0;
-}
+bool is_frozen(const void* object) { return inspect::core().regions.record(inspect::region(object)).looked_at != 0; }
 
 bool looked_at(const void* object) { return perfloc::detail::in_set(inspect::core(), object); }
 
@@ -49,6 +46,11 @@ struct Sessions {
 
     std::deque<DetachedScope> scopes;
     std::deque<Handle<Leaf>> objects;
+};
+
+struct Counted {
+    int* destroyed;
+    ~Counted() { ++*destroyed; }
 };
 
 /// A collection of the whole heap has begun, and has frozen no more than the current scope.
@@ -148,6 +150,17 @@ TEST_CASE("a scope that is to be frozen is frozen before the program makes anyth
             const perfloc::Scope young{"young"};
             session->other = perfloc::make_raw<Leaf>(perfloc::make_raw<Leaf>(nullptr, 7u), 1010u);
         }
+        CHECK(is_frozen(session.get()));
+        CHECK(session->other->other->value == 7);
+    }
+    SECTION("by what escapes to it from a scope with destructors") {
+        int destroyed = 0;
+        {
+            const perfloc::Scope young{"young"};
+            perfloc::make_raw<Counted>(&destroyed);
+            session->other = perfloc::make_raw<Leaf>(perfloc::make_raw<Leaf>(nullptr, 7u), 1010u);
+        }
+        CHECK(destroyed == 1);
         CHECK(is_frozen(session.get()));
         CHECK(session->other->other->value == 7);
     }
