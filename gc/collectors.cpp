@@ -13,6 +13,7 @@
 #include "runtime/check.hpp"
 #include "runtime/condemned.hpp"
 #include "runtime/handles.hpp"
+#include "runtime/scope_tree.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -99,7 +100,8 @@ public:
         for (;;) {
             begin_what_is_due();
             if (!engine_.active()) {
-                while (engine_.driver().serve_memory() && detail::Clock::now() < until) {
+                while ((detail::release_dropped(heap_, kSparesAtOnce) || engine_.driver().serve_memory()) &&
+                       detail::Clock::now() < until) {
                 }
                 return true;
             }
@@ -372,6 +374,7 @@ private:
         return limit ? CollectionReason::soft_limit : CollectionReason::baseline;
     }
 
+    static constexpr unsigned kSparesAtOnce = 16;
     static constexpr unsigned kMostSlicesWithoutPoll = 1000;
     static constexpr unsigned kMostFruitlessSlices = 16;
     static constexpr unsigned kMostEndsHeld = 1000;

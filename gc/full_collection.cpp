@@ -10,6 +10,7 @@
 #include "runtime/scope_tree.hpp"
 
 #include <algorithm>
+#include <climits>
 
 namespace perfloc::gc {
 
@@ -66,6 +67,7 @@ void FullCollection::run(bool move_all, CollectionReason reason) {
 
 void FullCollection::find_regions() {
     regions_.clear();
+    detail::release_dropped(heap_, UINT_MAX);
     heap_.for_each_open_region([&](Region& region) {
         if (region.nominal_of == nullptr) regions_.push_back(&region);
     });

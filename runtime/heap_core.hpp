@@ -82,6 +82,7 @@ struct HeapCore {
     Region* first_detached = nullptr;   ///< open detached regions,
     std::size_t detached_scopes = 0;    ///< and how many there are
     Region* first_condemned = nullptr;  ///< ended regions that are not settled yet
+    Region* first_dropped = nullptr;    ///< spares that nothing will use, by `next`, each with those below it
     Region* first_parked = nullptr;     ///< released regions that a collection may still look at: law [park]
     MutatorCore* mutator = nullptr;     ///< one at a time, as yet
     std::mutex global_handles;          ///< guards every region's lists of global handles, and:

@@ -2,6 +2,7 @@
 
 #include <mutex>
 #include <new>
+#include <utility>
 
 namespace perfloc::detail {
 
@@ -20,6 +21,12 @@ std::uint32_t RegionTable::take_index() {
                 index = free_->index;
                 free_ = free_->next;
                 return index;
+            }
+            if (merged_ != nullptr) {
+                Region& merged = *merged_;
+                merged_ = merged.next;
+                unmerge(merged);
+                return merged.index;
             }
             index = end_;
             if ((index + std::size_t{1}) * sizeof(Region) <= memory_.area_committed(Area::regions) &&
@@ -48,14 +55,13 @@ Region* RegionTable::create(std::uint64_t key, Region* parent) {
 }
 
 void RegionTable::recycle(Region& region) {
-    while (region.absorbed != nullptr) {
-        Region& merged = *region.absorbed;
-        region.absorbed = merged.next;
-        recycle(merged);
-    }
     close(region, RegionState::unused);
     unmerge(region);
     const std::lock_guard guard(lock_);
+    if (region.absorbed != nullptr) {
+        region.absorbed_last->next = merged_;
+        merged_ = std::exchange(region.absorbed, nullptr);
+    }
     region.next = free_;
     free_ = &region;
 }

@@ -17,7 +17,7 @@ public:
 
     /// An open region without spans; null when there are too many. O(1).
     Region* create(std::uint64_t key, Region* parent);
-    /// Its index may be used again: no page names it any more.
+    /// Its index may be used again, and those of what was merged into it: no page names them any more. O(1).
     void recycle(Region& region);
 
     Region& at(std::uint32_t index) const { return regions_[index]; }
@@ -89,9 +89,10 @@ private:
     Memory& memory_;
     Region* regions_;
     RegionRecord* records_;
-    SpinLock lock_;  // of the two below
+    SpinLock lock_;  // of the three below
     Region* free_ = nullptr;
-    std::uint32_t end_ = 1;  // 0 is no region
+    Region* merged_ = nullptr;  // the same, into what has been recycled
+    std::uint32_t end_ = 1;     // 0 is no region
     std::atomic<std::uint64_t> births_{0};
 };
 

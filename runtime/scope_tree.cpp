@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <climits>
 #include <cstring>
 #include <utility>
 
@@ -20,6 +21,7 @@ namespace perfloc::detail {
 namespace {
 
 constexpr std::uint32_t kStampAtOnce = 8;  // spans
+constexpr unsigned kSparesAtOnce = 16;
 
 /// Under stress and ASan a released region is poisoned: a stale pointer into it is found.
 void poison_region(HeapCore& heap, Region& region) {
@@ -136,20 +138,28 @@ void retire_region(HeapCore& heap, Region& region) {
 }
 
 void drop_spares(HeapCore& heap, Region& region) {
-    Region* spare = region.spare_region();
+    Region* const spare = region.spare_region();
+    if (spare == nullptr) return;
     region.spare = nullptr;
-    while (spare != nullptr) {
-        Region* const inner = spare->spare_region();
-        spare->spare = nullptr;
-        clear_memory(heap, *spare);
-        heap.pool.release(*spare);
-        spare = inner;
+    spare->next = std::exchange(heap.first_dropped, spare);
+    release_dropped(heap, kSparesAtOnce);
+}
+
+bool release_dropped(HeapCore& heap, unsigned most) {
+    for (; most != 0 && heap.first_dropped != nullptr; --most) {
+        Region& spare = *heap.first_dropped;
+        heap.first_dropped = spare.next;
+        if (Region* const inner = spare.spare_region()) inner->next = std::exchange(heap.first_dropped, inner);
+        spare.spare = nullptr;
+        clear_memory(heap, spare);
+        heap.pool.release(spare);
     }
+    return heap.first_dropped != nullptr;
 }
 
 bool release_spares(HeapCore& heap) {
     if (heap.mutator == nullptr) return false;
-    bool any = false;
+    bool any = heap.first_dropped != nullptr;
     // The spare of an enclosing region is the open inner one, or a closed one.
     const auto drop = [&](Region& region, const Region* inner) {
         const Region* const spare = region.spare_region();
@@ -167,6 +177,7 @@ bool release_spares(HeapCore& heap) {
     for (Region* region = heap.first_detached; region != nullptr; region = region->next_listed) {
         if (!region->entered) drop(*region, nullptr);
     }
+    release_dropped(heap, UINT_MAX);
     return any;
 }
 
@@ -351,6 +362,7 @@ ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexce
         heap.totals.promoted_bytes += report.promoted_bytes;
     }
     schedule_point();
+    release_dropped(heap, kSparesAtOnce);
     if (heap.collection.active()) heap.collector->attend();
     if (heap.stress.verify && heap.is_dying == nullptr) {  // else a dying set is in the middle of its collection
         const VerifyReport verdict = heap.collector->verify();

@@ -213,11 +213,7 @@ void SpanPool::release(Region& region) {
         regions_.recycle(region);
         return;
     }
-    for (Region* merged = region.absorbed; merged != nullptr; merged = merged->next) {
-        regions_.close(*merged, RegionState::pooled);
-        regions_.unmerge(*merged);
-    }
-    const Guard guard(lock_);
+    const Guard guard(lock_);  // pages that name what was merged into it lead to it, as long as there are any
     used_pages_ -= region.pages;
     if (limits_.quarantine == 0) {
         push_released(region);

@@ -20,6 +20,7 @@ using detail::SpanList;
 namespace {
 
 constexpr int kHandlesAtOnce = 32;
+constexpr std::uint32_t kPagesAtOnce = 4096;  // stamped in about a microsecond
 
 }  // namespace
 
@@ -28,6 +29,7 @@ void Follow::begin() {
     part_ = 0;
     frozen_ = false;
     shell_ = nullptr;
+    unstamped_ = 0;
 }
 
 bool Follow::step(Deadline& deadline) {
@@ -158,18 +160,20 @@ bool Follow::free_open(Region& region, Deadline& deadline) {
     HeapCore& heap = cycle_.heap;
     for (SpanList* const list : region.freed.lists()) {
         while (!list->empty()) {
-            const std::uint32_t page = heap.pages.pop(*list);
+            const std::uint32_t page = list->head;
             const Span& span = heap.pages.span(page);
-            region.filled_bytes -= counted_bytes(heap, page, span);
             if (shell_ == nullptr) {
                 shell_ = heap.regions.create(detail::RegionTable::kOwnLineage, nullptr);
                 // law [stale]: nothing in it is alive, also before it is in the pool.
                 if (shell_ != nullptr) heap.regions.close(*shell_, detail::RegionState::pooled);
             }
+            if (shell_ != nullptr && !stamp_all_but_first(page, deadline)) return false;
+            heap.pages.pop(*list);
+            region.filled_bytes -= counted_bytes(heap, page, span);
             if (shell_ == nullptr) {
                 heap.pool.release_span(region, page);
             } else {
-                heap.pages.stamp_region(page, span.pages, shell_->index);
+                heap.pages.stamp_region(page, std::exchange(unstamped_, 0), shell_->index);
                 region.pages -= span.pages;
                 shell_->pages += span.pages;
                 heap.pages.append(shell_->of(span), page);
@@ -178,6 +182,18 @@ bool Follow::free_open(Region& region, Deadline& deadline) {
         }
     }
     if (shell_ != nullptr) detail::retire_region(heap, *std::exchange(shell_, nullptr));
+    return true;
+}
+
+/// Of a large object, in pieces from its end: references lead to its first page.
+bool Follow::stamp_all_but_first(std::uint32_t page, Deadline& deadline) {
+    detail::PageTable& pages = cycle_.heap.pages;
+    if (unstamped_ == 0) unstamped_ = pages.span(page).pages;
+    while (unstamped_ > kPagesAtOnce) {
+        unstamped_ -= kPagesAtOnce;
+        pages.stamp_region(page + unstamped_, kPagesAtOnce, shell_->index);
+        if (deadline.passed_now()) return false;
+    }
     return true;
 }
 

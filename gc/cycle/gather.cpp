@@ -125,12 +125,8 @@ bool Gather::visit_slot(Region& region, const IncomingSlot& incoming) {
 /// are collected later.
 Region& Gather::destination_for(Region& owner, Region& region) {
     HeapCore& heap = cycle_.heap;
-    const auto key_of = [&](const Region& r) {
-        return heap.regions.state(r) == detail::RegionState::open ? heap.regions.record(r).key : r.ended_key;
-    };
-    const auto up = [&](Region& r) {
-        return heap.regions.state(r) == detail::RegionState::open ? r.parent_region() : r.enclosing;
-    };
+    const auto is_open = [&](const Region& r) { return heap.regions.state(r) == detail::RegionState::open; };
+    const auto key_of = [&](const Region& r) { return is_open(r) ? heap.regions.record(r).key : r.ended_key; };
     if (&owner == heap.root || heap.regions.state(owner) == detail::RegionState::parked) return *heap.root;
     Region* meet = &outside_set(heap, *region.enclosing);
     if (key_of(owner) >> 32 != key_of(*meet) >> 32) {
@@ -140,9 +136,16 @@ Region& Gather::destination_for(Region& owner, Region& region) {
     }
     Region* other = &owner;
     while (meet != other) {
-        Region*& deeper = RegionTable::depth_of(key_of(*meet)) >= RegionTable::depth_of(key_of(*other)) ? meet : other;
-        deeper = up(*deeper);
-        if (deeper == nullptr || deeper == heap.root) return *heap.root;
+        const bool deeper = RegionTable::depth_of(key_of(*meet)) >= RegionTable::depth_of(key_of(*other));
+        if (is_open(*meet) &&
+            is_open(*other)) {  // of one lineage, each of them encloses the next: however deep they are, O(1)
+            if (key_of(*meet) >> 32 != key_of(*other) >> 32) return *heap.root;
+            return deeper ? *other : *meet;
+        }
+        // What has ended encloses nothing that is open.
+        Region*& ended = is_open(*other) || (deeper && !is_open(*meet)) ? meet : other;
+        ended = ended->enclosing;
+        if (ended == nullptr || ended == heap.root) return *heap.root;
     }
     return *meet;
 }

@@ -83,6 +83,7 @@ TEST_CASE("a recycled region takes what was merged into it along") {
         indices.insert(merged.index);
         bench.regions.merge(merged, into);
         merged.next = into.absorbed;
+        if (into.absorbed == nullptr) into.absorbed_last = &merged;
         into.absorbed = &merged;
     }
     const std::uint32_t end = bench.regions.end();
