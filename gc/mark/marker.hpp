@@ -16,7 +16,7 @@ using detail::Header;
 using detail::HeapCore;
 
 /// Depth-first marking with a first-in first-out queue of prefetched objects before the stack is followed (after Cher,
-/// Hosking and Vitek, "Software prefetching for mark-sweep garbage collection", 2004), but within a page without either. Arrays are scanned in pieces, so
+/// Hosking and Vitek, "Software prefetching for mark-sweep garbage collection", 2004), but within a page without either. Arrays, and objects of many references, are scanned in pieces, so
 /// that the stack stays small. The stack is in memory reserved beside the heap; when that is full, marked objects are
 /// scanned again until nothing is new.
 ///
@@ -47,7 +47,7 @@ public:
     bool drain() {
         return drain([] {});
     }
-    /// As above; calls breathe() after some 32 to 64 objects and every piece of an array.
+    /// As above; calls breathe() after some 32 to 64 objects and every piece of an object of many references.
     template <class Breathe>
     bool drain(Breathe&& breathe) {
         const auto breathe_if_due = [&] {
@@ -74,8 +74,8 @@ public:
                 drained = false;
             }
             if (!drained || top_ != 0) continue;
-            if (arrays_.empty()) break;
-            scan_array_piece();
+            if (rest_.empty()) break;
+            scan_piece();
             breathe();
         }
         return !std::exchange(overflowed_, false);
@@ -100,9 +100,10 @@ private:
 
     static constexpr std::size_t kQueue = 16;
     static constexpr std::size_t kObjectsABreath = 32;
-    static constexpr std::uint64_t kPiece = 512;  // references of an array scanned in one go
+    static constexpr std::uint64_t kPiece = 512;  // references of one object scanned in one go
 
-    struct ArrayPiece {
+    /// What is left of an object of many references: those from the number on.
+    struct Rest {
         void* object;
         std::uint64_t next;
     };
@@ -140,10 +141,6 @@ private:
     /// page of an object of the set is in the set.)
     PERFLOC_INLINE void* scan(void* object, Header header) {
         const detail::TypeShape& shape = shapes_[detail::header_type(header)];
-        if (shape.stride != 0 && shape.has_refs && detail::header_count(header) > kPiece) {
-            arrays_.push_back({object, 0});
-            return nullptr;
-        }
         if (shape.stride == 0 && !shape.many_refs) [[likely]] {
             // Last reference first, so that the first is followed first: objects are often linked as they were allocated.
             auto* const words = static_cast<std::atomic<void*>*>(object);
@@ -161,22 +158,47 @@ private:
             }
             return near;
         }
-        detail::for_each_ref(object, header, shapes_,
-                             [this](std::atomic<void*>& slot) { visit(slot.load(std::memory_order_relaxed)); });
+        if (references(shape, header) > kPiece) {
+            rest_.push_back({object, 0});
+        } else {
+            visit_all(object, header);
+        }
         return nullptr;
     }
-    void scan_array_piece() {
-        ArrayPiece& piece = arrays_.back();
-        const Header header = detail::header_of(piece.object);
-        const std::uint64_t length = detail::header_count(header);
-        const std::uint64_t n = std::min(kPiece, length - piece.next);
-        char* const elements =
-            static_cast<char*>(piece.object) + piece.next * shapes_[detail::header_type(header)].stride;
-        piece.next += n;
-        if (piece.next == length) arrays_.pop_back();
-        const Header part = detail::make_header(detail::header_type(header), n);
-        detail::for_each_ref(elements, part, shapes_,
+    void visit_all(void* object, Header header) {
+        detail::for_each_ref(object, header, shapes_,
                              [this](std::atomic<void*>& slot) { visit(slot.load(std::memory_order_relaxed)); });
+    }
+
+    /// Of an element, or of an object that is no array.
+    static std::uint64_t references_each(const detail::TypeShape& shape, Header header) {
+        if (!shape.many_refs) return static_cast<std::uint64_t>(std::popcount(shape.ref_words));
+        return detail::type_info(detail::header_type(header)).ref_offsets.size();
+    }
+    static std::uint64_t references(const detail::TypeShape& shape, Header header) {
+        return references_each(shape, header) * (shape.stride == 0 ? 1 : detail::header_count(header));
+    }
+    void scan_piece() {
+        Rest& rest = rest_.back();
+        char* const object = static_cast<char*>(rest.object);
+        const std::uint64_t from = rest.next;
+        const Header header = detail::header_of(object);
+        const detail::TypeShape& shape = shapes_[detail::header_type(header)];
+        const std::uint64_t each = references_each(shape, header);
+        const std::uint64_t all = references(shape, header);
+        // Whole elements, but of those that have more references than words in a mask.
+        const std::uint64_t n = std::min(all - from, shape.many_refs ? kPiece : kPiece / each * each);
+        rest.next += n;
+        if (rest.next == all) rest_.pop_back();
+        if (!shape.many_refs) {
+            const Header part = detail::make_header(detail::header_type(header), n / each);
+            return visit_all(object + from / each * shape.stride, part);
+        }
+        const std::vector<std::uint32_t>& offsets = detail::type_info(detail::header_type(header)).ref_offsets;
+        for (std::uint64_t i = from; i < from + n; ++i) {
+            char* const slot = object + i / each * shape.stride + offsets[i % each];
+            visit(reinterpret_cast<std::atomic<void*>*>(slot)->load(std::memory_order_relaxed));
+        }
     }
 
     MarkBitmap& marks_;
@@ -188,7 +210,7 @@ private:
     std::array<void*, kQueue> queue_{};
     std::size_t turn_ = 0;
     std::size_t work_ = 0;  ///< objects looked at since the last breath
-    std::vector<ArrayPiece> arrays_;
+    std::vector<Rest> rest_;
     std::uint64_t objects_ = 0;
     bool overflowed_ = false;
 };

@@ -155,6 +155,55 @@ TEST_CASE("an array of structures that hold references is marked in pieces, whol
     for (auto& pair : *array) REQUIRE(pair.a->value + pair.b->value == 3);
 }
 
+TEST_CASE("objects of many references are looked at a piece at a time") {
+    constexpr std::size_t kWide = 3000, kRefs = 2 * kWide;
+    struct Wide {
+        std::int64_t number;
+        std::array<Ref<Leaf>, kWide> leaves;
+        std::int64_t last;
+    };
+    struct Three {
+        std::array<Ref<Leaf>, 3> leaves;
+        std::int64_t number;
+    };
+    Heap heap(objects::small());
+    Mutator me(heap);
+    detail::HeapCore& core = detail::current_heap("the test");
+    struct {
+        std::size_t asked = 0;
+        bool contains(const void*) { return ++asked != 0; }
+        void marked(const void*, std::size_t) {}
+    } all;
+    gc::MarkBitmap marks(core.memory);
+    gc::Marker marker(core, marks, all);
+    const auto fill = [](auto& leaves) {
+        for (auto& leaf : leaves) leaf = make_raw<Leaf>(1);
+    };
+    SECTION("an object") {
+        const auto one = make<Wide>(), other = make<Wide>();
+        fill(one->leaves);
+        fill(other->leaves);
+        marker.visit_root(one.get());
+        marker.visit_root(other.get());
+    }
+    SECTION("an array of such") {
+        const auto array = make_array<Wide>(2);
+        for (Wide& wide : *array) fill(wide.leaves);
+        marker.visit_root(array.get());
+    }
+    SECTION("an array of smaller ones") {
+        const auto array = make_array<Three>(kRefs / 3);
+        for (Three& three : *array) fill(three.leaves);
+        marker.visit_root(array.get());
+    }
+    std::size_t before = all.asked, most = 0;
+    REQUIRE(marker.drain([&] { most = std::max(most, all.asked - std::exchange(before, all.asked)); }));
+    CHECK(most <= 600);
+    CHECK(all.asked >= kRefs);
+    CHECK(marker.objects() > kRefs);
+    CHECK(marker.objects() <= kRefs + 2);
+}
+
 TEST_CASE("cycles that nothing names die, across scopes too") {
     Heap heap(objects::small());
     Mutator me(heap);
