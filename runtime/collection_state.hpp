@@ -52,6 +52,7 @@ struct CollectionState {
     std::uint64_t start_generation = 0;  ///< spans with a higher one are newer than the running collection
     bool pressure = false;               ///< the running collection is one of open regions:
     OpenSet open;
+    bool frozen = false;               ///< its regions are: what is recorded from now on comes after what it began with
     bool candidates_known = false;     ///< which spans are to be evacuated
     bool dead_known = false;           ///< what is not marked in the set is dead, and its destructors have run
     std::uint64_t polls = 1;           ///< that the collector has seen

@@ -65,7 +65,7 @@ void record_condemned(HeapCore& heap, std::atomic<void*>& slot, void* target, st
         // The same; but what it refers to is a root.
     } else if (own && collection.pressure && collection.candidates_known) {
         // Only an evacuation needs it, and is told below.
-    } else if (heap.recent_slots.insert(record, own)) {
+    } else if (!collection.frozen || heap.recent_slots.insert(record, own)) {
         // In whichever region's list: it is looked at again before it is used.
         Region& region = heap.regions.at(to);
         if (own && !collection.candidates_known) {

@@ -9,7 +9,8 @@
 
 namespace perfloc::detail {
 
-/// Which slots the running collection was told of lately, so that a field that is written again and again meanwhile costs few
+/// Which slots the running collection was told of lately, since its regions are frozen (what was recorded before is walked, and may be
+/// forgotten, before the field changes again), so that a field that is written again and again meanwhile costs few
 /// records. Direct-mapped: what is forgotten costs a repetition. (Small, so that it stays in the cache and costs no page
 /// faults, as a bit for each word of the heap would.) Only the mutator uses it.
 class RecentSlots {

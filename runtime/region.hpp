@@ -72,11 +72,12 @@ struct Region : RegionHot, SpanLists {
     ChunkList<void*> condemned_cleanups;  ///< and its objects with destructors
     HandleNode walked, walked_global;     ///< sentinels: handles that have to be looked at yet
     Region* enclosing = nullptr;          ///< where what handles hold goes to; its end waits for this one's
-    std::uint32_t pending = 0;            ///< scopes that must be settled before this one may be
-    std::uint32_t fallback = 0;           ///< where survivors go that no root's destination was found for
-    std::uint32_t selected = 0;           ///< of `pending`, how many the collection that begins looks at; else 0
-    std::uint32_t destination_of = 0;     ///< the last collection that sends survivors here
-    ScopeReport* report_to = nullptr;     ///< whoever waits for it
+    Region* outside = nullptr;   ///< the innermost around it that the collection does not look at: of ended scopes
+    std::uint32_t pending = 0;   ///< scopes that must be settled before this one may be
+    std::uint32_t fallback = 0;  ///< where survivors go that no root's destination was found for
+    std::uint32_t selected = 0;  ///< of `pending`, how many the collection that begins looks at; else 0
+    std::uint32_t destination_of = 0;  ///< the last collection that sends survivors here
+    ScopeReport* report_to = nullptr;  ///< whoever waits for it
     std::uint64_t promoted_bytes = 0;
     std::uint64_t promoted_objects = 0;
     std::uint64_t settled_pages = 0;  ///< after the last collection of it

@@ -75,7 +75,7 @@ bool Engine::advance(Slice& slice) {
             begin_waiting({slice.in_poll, deadline.is_never() ? SIZE_MAX : most_regions()});
             return phase() != CyclePhase::idle;
         case CyclePhase::gather:
-            if (heap_.collection.open.freezing && !freeze_some(deadline)) return true;
+            if (!heap_.collection.frozen && !freeze_some(deadline)) return true;
             if (!gathered_) {
                 if (!gather_.step(deadline)) return true;
                 gathered_ = true;

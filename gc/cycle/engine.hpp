@@ -8,6 +8,7 @@
 #include "gc/cycle/settler.hpp"
 
 #include <deque>
+#include <vector>
 
 namespace perfloc::gc {
 
@@ -95,10 +96,13 @@ private:
     Begun open_scopes_in(const Region& outermost) const;
     bool freeze_some(Deadline& deadline);
     bool freeze_next();
+    bool freeze_next_ended();
     void freeze_now(Region& region);
     void freeze_waiting(Region& region);
     void freeze_open(Region& region);
+    void drop_old_spare(Region& region);
     void pass_frozen();
+    void end_freezing();
     void merge(Region& region);
     void begin(CollectionReason reason, const Begun& begun);
     void take_shades();
@@ -123,11 +127,15 @@ private:
     // In the order of their ends: inner scopes first. All of the first list come before those of the second; they were passed over,
     // and wait for a poll.
     std::deque<Region*> waiting_for_poll_, waiting_;
-    // What a collection of open scopes has to freeze yet: of those that wait, from the number on; of the scopes around the current
-    // one, from the innermost on; of the other detached ones, from there on in their list; and the root.
+    // What the collection that has begun has to freeze yet: of ended scopes, those of the set up to this number.
+    std::size_t next_ended_ = 0;
+    // Of open ones: those that wait, from the number on; of the scopes around the current one, from the innermost on; of the other
+    // detached ones, from there on in their list; and the root.
     std::size_t next_waiting_ = 0, last_waiting_ = 0;
     Region* chain_ = nullptr;
     Region* detached_ = nullptr;
+    // What is frozen of these. Destructors run in this order, inner scopes first, whichever was frozen first.
+    std::vector<Region*> frozen_waiting_, frozen_detached_, frozen_nest_;
     Driver driver_;  // at last: its thread ends first
 };
 

@@ -23,6 +23,8 @@ namespace {
 /// be repetitions.
 constexpr std::uint64_t kBytesPerShade = 1024, kBytesPerRecord = 1024;
 
+constexpr std::size_t kNested = 8;
+
 /// Repetitions are walked in slices in the end, and to begin with many of them at once is a pause.
 constexpr std::uint64_t kMostRepetitions = 32 * 1024;
 
@@ -67,13 +69,18 @@ void Engine::condemn(Region& ended, Region& enclosing) {
     attend_current();
 }
 
-/// Protocol P2, P3: what waits is the next set, but those whose inner scopes are not in it; of many, as many as a slice can freeze.
+/// Protocol P2, P3: what waits is the next set, but those whose inner scopes are not in it; of many, as many as a slice can choose.
 void Engine::begin_waiting(Turn turn) {
     std::vector<Region*> rest;
     bool merged = false;
+    // What encloses them as well: what survives in a nest would else be looked at again by each collection of a part of it.
+    std::size_t nested = turn.most > SIZE_MAX / kNested ? SIZE_MAX : turn.most * kNested;
     const auto look_at = [&](std::deque<Region*>& list) {
-        for (; turn.most != 0 && !list.empty(); list.pop_front(), --turn.most) {
+        for (; !list.empty(); list.pop_front()) {
             Region& region = *list.front();
+            std::size_t& left = turn.most != 0 || region.selected == 0 ? turn.most : nested;
+            if (left == 0) break;
+            --left;
             if (take(region, turn.in_poll)) continue;
             if ((region.attention & detail::kKeep) != 0 && region.pending == 0) {
                 merge(region);
@@ -139,7 +146,7 @@ void Engine::merge(Region& region) {
     if (heap_.regions.state(into) != RegionState::open) detail::retire_cursors(heap_, into);
 }
 
-/// The set is fixed; of ended scopes, what it is made of so far is frozen. Open ones are frozen in slices.
+/// The set is fixed; what it is made of so far is frozen next, in slices.
 void Engine::begin(CollectionReason reason, const Begun& begun) {
     detail::CollectionState& collection = heap_.collection;
     cycle_.number = ++collection.cycle;
@@ -153,7 +160,9 @@ void Engine::begin(CollectionReason reason, const Begun& begun) {
                      heap_.pool.used_bytes() > heap_.options.soft_limit / 2;
     cycle_.most_slots = most_slots_fixed(heap_.options.pauses.max);
     cycle_.piece_grains = grains_at_once(heap_.options.pauses.max);
-    for (Region* const region : cycle_.set) freeze(*region);
+    for (Region* const region : cycle_.set) heap_.regions.record(*region).looked_at = 1;
+    collection.frozen = false;
+    next_ended_ = cycle_.set.size();
     take_shades();
     collection.unsorted_shades = begun.bytes / kBytesPerShade;
     collection.open.own_slots.expect(most_repetitions(begun.bytes));
@@ -183,7 +192,6 @@ std::size_t Engine::most_regions() const { return regions_at_once(heap_.options.
 void Engine::freeze(Region& region) {
     const std::uint64_t region_bytes = region.pages * detail::kPageBytes;
     cycle_.totals.before_bytes += region_bytes;
-    heap_.regions.record(region).looked_at = 1;
     detail::retire_cursors(heap_, region);  // a region that waited may have received copies
     heap_.pages.splice(region.condemned, region);
     if (cycle_.pressure()) region.absorbed_before = std::exchange(region.absorbed, nullptr);

@@ -6,11 +6,13 @@
 #include "runtime/condemned.hpp"
 #include "runtime/scope_tree.hpp"
 
+#include <algorithm>
 #include <utility>
 
 /// Collections of open scopes begin in O(1), however many scopes there are: all that is open, or waits, belongs to the set at once, and
 /// the barrier treats it so (detail::looks_at). What the collection needs of each region (its spans as they were, its roots) is
-/// taken in slices, and sooner from one whose memory is about to change: nothing is allocated in a region between these two moments.
+/// taken in slices, and sooner from one whose memory is about to change: nothing is allocated in a region between these two moments. Of
+/// ended scopes it is taken in slices as well.
 namespace perfloc::gc {
 
 using detail::RegionState;
@@ -33,15 +35,19 @@ void Engine::begin_pressure(Region& outermost, CollectionReason reason) {
     const bool all = &outermost == heap_.root;
     next_waiting_ = 0;
     last_waiting_ = waiting_for_poll_.size() + waiting_.size();
-    chain_ = &current;
+    const bool apart = outermost.detached && !outermost.entered;
+    chain_ = apart ? nullptr : &current;
     detached_ = all ? heap_.first_detached : nullptr;
     pass_frozen();
     heap_.collection.pressure = true;
     const Begun begun = open_scopes_in(outermost);
     cycle_.set.reserve(begun.regions + last_waiting_);  // at once: a list that grows is copied
+    frozen_waiting_.reserve(last_waiting_);
+    frozen_detached_.reserve(all ? heap_.detached_scopes : 1);
+    frozen_nest_.reserve(begun.regions - std::min(begun.regions, all ? heap_.detached_scopes : 0));
     begin(reason, begun);
     freeze_now(current);
-    if (outermost.detached && !outermost.entered) freeze_now(outermost);
+    if (apart) freeze_now(outermost);
     attend_current();
 }
 
@@ -72,24 +78,34 @@ Engine::Begun Engine::open_scopes_in(const Region& outermost) const {
 }
 
 bool Engine::freeze_some(Deadline& deadline) {
-    while (freeze_next()) {
+    while (cycle_.pressure() ? freeze_next() : freeze_next_ended()) {
         if (deadline.passed_now()) return false;
     }
-    heap_.collection.open.freezing = false;
+    end_freezing();
     return true;
 }
 
-/// False when all are frozen.
+/// False when all are frozen. What encloses others first, since these ask it.
+bool Engine::freeze_next_ended() {
+    if (next_ended_ == 0) return false;
+    Region& region = *cycle_.set[--next_ended_];
+    Region& enclosing = *region.enclosing;
+    region.outside = heap_.regions.record(enclosing).looked_at != 0 ? enclosing.outside : &enclosing;
+    freeze(region);
+    return true;
+}
+
+/// The same of open scopes. Each call is short, also where it comes to one that is frozen already.
 bool Engine::freeze_next() {
     if (next_waiting_ != last_waiting_) {
         const std::size_t held = waiting_for_poll_.size();
         Region& region = *(next_waiting_ < held ? waiting_for_poll_[next_waiting_] : waiting_[next_waiting_ - held]);
         ++next_waiting_;
         freeze_now(region);
-    } else if (chain_ != nullptr && chain_ != heap_.root) {
-        freeze_open(*chain_);
     } else if (detached_ != nullptr) {
-        freeze_open(*detached_);
+        Region& region = *detached_;
+        detached_ = region.next_listed;
+        if (!region.entered) freeze_now(region);
     } else if (chain_ != nullptr) {
         freeze_open(*chain_);
     } else {
@@ -99,22 +115,16 @@ bool Engine::freeze_next() {
 }
 
 void Engine::freeze_early(Region& region) {
-    const std::size_t before = cycle_.set.size();
+    if (&region == detached_) detached_ = region.next_listed;  // it may be about to leave their list
+    const bool before = heap_.regions.record(region).looked_at != 0;
     freeze_now(region);
-    heap_.collection.counts.frozen_early += cycle_.set.size() - before;
+    if (!before && heap_.regions.record(region).looked_at != 0) ++heap_.collection.counts.frozen_early;
 }
 
-/// Whatever is in the chain comes after all that is inside of it: a region's spare is dropped, and what is open in it would pass for one.
 void Engine::freeze_now(Region& region) {
-    const auto frozen = [&] { return heap_.regions.record(region).looked_at != 0; };
-    if (frozen() || !detail::to_be_frozen(heap_, region)) return;
+    if (heap_.regions.record(region).looked_at != 0 || !detail::to_be_frozen(heap_, region)) return;
     if (heap_.regions.state(region) == RegionState::condemned) return freeze_waiting(region);
-    if (region.detached && !region.entered) return freeze_open(region);
-    while (!frozen()) {
-        PERFLOC_CHECK(chain_ != nullptr, "internal: scope \"{}\" is open and not in the mutator's nest",
-                      detail::LabelTable::name(region.label));
-        freeze_open(*chain_);
-    }
+    freeze_open(region);
 }
 
 /// What has ended in open scopes that are looked at, and waits: references from there to what encloses it are not recorded. As with a
@@ -125,30 +135,54 @@ void Engine::freeze_waiting(Region& region) {
     region.start = nullptr;
     if (!std::exchange(region.owed, true)) ++owed_;
     ++heap_.collection.counts.waiting_in_set;
+    heap_.regions.record(region).looked_at = 1;
     freeze(region);
-    cycle_.set.push_back(&region);
+    frozen_waiting_.push_back(&region);
 }
 
 void Engine::freeze_open(Region& region) {
-    // Spares would hand their old spans out.
-    const Region* const spare = region.spare_region();
-    if (spare != nullptr && heap_.regions.record(*spare).looked_at == 0) detail::drop_spares(heap_, region);
+    heap_.regions.record(region).looked_at = 1;
     freeze(region);
     region.first_span = 0;
     region.start = nullptr;
     region.attention |= detail::kMoreSpans | detail::kPending | detail::kAttend;
-    cycle_.set.push_back(&region);
+    if (region.detached) {
+        frozen_detached_.push_back(&region);
+        if (!region.entered) return drop_old_spare(region);
+    } else if (&region != heap_.root) {
+        frozen_nest_.push_back(&region);
+    }
     pass_frozen();
 }
 
-/// Neither refers to a region that may go: what is not frozen does not end.
+/// A spare would hand its old spans out. What is open in the region is no spare, and is frozen by now.
+void Engine::drop_old_spare(Region& region) {
+    const Region* const spare = region.spare_region();
+    if (spare != nullptr && heap_.regions.record(*spare).looked_at == 0) detail::drop_spares(heap_, region);
+}
+
+/// To the innermost of the chain that is not frozen: that one does not end, so this refers to no region that may go. A region that was
+/// frozen early is passed when all that is inside of it is frozen, and before it is current again.
 void Engine::pass_frozen() {
     const Region* const outermost = heap_.collection.open.outermost;
-    const auto passed = [&](const Region& region) {
-        return heap_.regions.record(region).looked_at != 0 || !detail::to_be_frozen(heap_, region);
-    };
-    while (chain_ != nullptr && passed(*chain_)) chain_ = chain_ == outermost ? nullptr : around(*chain_);
-    while (detached_ != nullptr && (detached_->entered || passed(*detached_))) detached_ = detached_->next_listed;
+    while (chain_ != nullptr) {
+        const bool frozen = heap_.regions.record(*chain_).looked_at != 0;
+        if (frozen) drop_old_spare(*chain_);
+        if (!frozen && detail::to_be_frozen(heap_, *chain_)) return;
+        chain_ = chain_ == outermost ? nullptr : around(*chain_);
+    }
+}
+
+void Engine::end_freezing() {
+    if (cycle_.pressure()) {
+        for (std::vector<Region*>* const regions : {&frozen_waiting_, &frozen_detached_, &frozen_nest_}) {
+            cycle_.set.insert(cycle_.set.end(), regions->begin(), regions->end());
+            regions->clear();
+        }
+        if (heap_.regions.record(*heap_.root).looked_at != 0) cycle_.set.push_back(heap_.root);
+        heap_.collection.open.freezing = false;
+    }
+    heap_.collection.frozen = true;
 }
 
 }  // namespace perfloc::gc

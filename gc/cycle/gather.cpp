@@ -31,12 +31,6 @@ void take_back(HandleNode& node, HandleNode& list) {
 
 }  // namespace
 
-Region& outside_set(HeapCore& heap, Region& region) {
-    Region* outside = &region;
-    while (heap.regions.record(*outside).looked_at != 0) outside = outside->enclosing;
-    return *outside;
-}
-
 void Gather::begin() {
     region_ = 0;
     slots_walked_ = false;
@@ -49,10 +43,10 @@ bool Gather::step(Deadline& deadline) {
         slots_walked_ = true;
         if (!walk(region, deadline)) return false;
         slots_walked_ = false;
+        end_region(region);
         ++region_;
         if (deadline.passed()) return false;
     }
-    finish();
     return true;
 }
 
@@ -128,7 +122,7 @@ Region& Gather::destination_for(Region& owner, Region& region) {
     const auto is_open = [&](const Region& r) { return heap.regions.state(r) == detail::RegionState::open; };
     const auto key_of = [&](const Region& r) { return is_open(r) ? heap.regions.record(r).key : r.ended_key; };
     if (&owner == heap.root || heap.regions.state(owner) == detail::RegionState::parked) return *heap.root;
-    Region* meet = &outside_set(heap, *region.enclosing);
+    Region* meet = region.outside;
     if (key_of(owner) >> 32 != key_of(*meet) >> 32) {
         receive(owner);
         owner.attention |= detail::kPending;
@@ -154,7 +148,7 @@ void Gather::visit_handle(Region& region, void* target, bool global) {
     HeapCore& heap = cycle_.heap;
     if (!detail::in_set(heap, target)) return;  // made since, to a new object
     heap.pages.span_at(target).held = cycle_.number;
-    Region& destination = global ? *heap.root : cycle_.pressure() ? region : outside_set(heap, *region.enclosing);
+    Region& destination = global ? *heap.root : cycle_.pressure() ? region : *region.outside;
     add(region, {nullptr, 0, target, 0, 0, 0}, destination);
 }
 
@@ -185,16 +179,12 @@ void Gather::add(Region& region, const CycleRoot& found, Region& destination) {
     }
 }
 
-/// Where two lineages refer to a region, all of its survivors go to the root.
-void Gather::finish() {
-    HeapCore& heap = cycle_.heap;
-    for (Region* const region : cycle_.set) {
-        if (cycle_.pressure()) {
-            region->fallback = region->index;
-            continue;
-        }
-        const bool mixed = region->root_lineage == kSeveralLineages;
-        region->fallback = mixed ? detail::kRootRegion : outside_set(heap, *region->enclosing).index;
+/// All of its roots are known. Where two lineages refer to a region, all of its survivors go to the root.
+void Gather::end_region(Region& region) {
+    if (cycle_.pressure()) {
+        region.fallback = region.index;
+    } else {
+        region.fallback = region.root_lineage == kSeveralLineages ? detail::kRootRegion : region.outside->index;
     }
 }
 

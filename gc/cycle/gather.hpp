@@ -4,10 +4,6 @@
 
 namespace perfloc::gc {
 
-/// The innermost region that encloses `region`, or is it, and that the running collection does not look at. It may have ended
-/// and wait: its own collection begins when the running one is done with what it encloses.
-Region& outside_set(HeapCore& heap, Region& region);
-
 /// The first phase: what names an object of the set from outside (protocol P7). Walks the slots that were recorded before
 /// the collection began, and the handles, in steps. What is recorded, linked or dropped meanwhile is shaded, so that
 /// slots and handles may die before they are walked: the collector needs to look at nothing outside the set.
@@ -26,7 +22,7 @@ private:
     void visit_handle(Region& region, void* target, bool global);
     Region& destination_for(Region& owner, Region& region);
     void add(Region& region, const CycleRoot& root, Region& destination);
-    void finish();
+    void end_region(Region& region);
 
     Cycle& cycle_;
     std::size_t region_ = 0;

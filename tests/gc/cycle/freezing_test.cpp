@@ -225,7 +225,7 @@ TEST_CASE("what a program unlinks before its scope is frozen is not lost while a
 TEST_CASE("of many scopes that have ended, a collection looks at some, and the next ones at the others") {
     Bench bench(1us);
     std::vector<Handle<Leaf>> chains;
-    constexpr std::size_t kMost = 8, kScopes = 50;  // for a budget of a microsecond
+    constexpr std::size_t kMost = 50, kScopes = 170;  // for a budget of a microsecond
     {
         Sessions sessions(bench, kScopes);
         begin(bench);  // those that end now wait for it
@@ -253,4 +253,111 @@ TEST_CASE("of many scopes that have ended, a collection looks at some, and the n
         CHECK(chains[i]->value == i);
     }
     settle(bench, {});
+}
+
+TEST_CASE("what waits in many scopes that enclose each other is collected at once, not again for each of them") {
+    Bench bench(1us);
+    constexpr std::size_t kScopes = 300;
+    std::vector<Handle<Leaf>> made;
+    const auto nest = [&](const auto& self, std::size_t depth) -> void {
+        if (depth == kScopes) return begin(bench);
+        const perfloc::Scope scope{"nested"};
+        self(self, depth + 1);
+        bench[depth] = chain([&](Leaf* next) { return perfloc::make_raw<Leaf>(next, depth); });
+    };
+    nest(nest, 0);
+    REQUIRE(collection().waiting == kScopes);
+    const auto before = collection().cycle;
+    settle(bench, {});
+    CHECK(collection().cycle - before <= 2);
+    for (std::size_t i = 0; i < kScopes; ++i) REQUIRE(length(bench[i]) == 20);
+}
+
+TEST_CASE("what is recorded before its target's scope is frozen is recorded again when the field changes") {
+    Bench bench;
+    bench.fill();
+    DetachedScope session{bench.heap, "session"};
+    const Handle<Leaf> first = session.make<Leaf>(nullptr, 1u);
+    begin(bench);
+    REQUIRE_FALSE(is_frozen(first.get()));
+    const perfloc::Scope young{"young"};
+    const Handle<Leaf> field = perfloc::make<Leaf>(nullptr, 5u);
+    field->other = first.get();
+    SECTION("at once") {}
+    SECTION("in between it is null") { field->other = nullptr; }
+    while (bench.phase() == "gather") bench.step();
+    field->other = bench[kMiddle].get();
+    Leaf* const before = bench[kMiddle].get();
+    bench.settle();
+    REQUIRE(bench[kMiddle].get() != before);  // it has moved
+    CHECK(field->other.get() == bench[kMiddle].get());
+}
+
+TEST_CASE("destructors of what dies in inner scopes run first, whichever scope was frozen first") {
+    struct Log {
+        bool* closed;
+        ~Log() { *closed = true; }
+    };
+    struct User {
+        Ref<Log> log;
+        int* wrong;
+        ~User() { *wrong += *log->closed ? 1 : 0; }
+    };
+    Bench bench(1us);
+    int wrong = 0;
+    bool closed = false, closed_nest = false;
+    DetachedScope session{bench.heap, "session"}, other{bench.heap, "other"};
+    std::optional<perfloc::Scope> outer{perfloc::Label("outer")};
+    {
+        const auto log = perfloc::make_in<Log>(bench.heap.root(), &closed);
+        session.make<User>(log.get(), &wrong);
+        other.make<User>(log.get(), &wrong);
+        const auto of_nest = perfloc::make_raw<Log>(&closed_nest);
+        session.make<User>(of_nest, &wrong);
+        const perfloc::Scope inner{"inner"};
+        perfloc::make_raw<User>(of_nest, &wrong);
+    }
+    const perfloc::Scope inner{"inner"};
+    begin(bench);
+    SECTION("in order") {}
+    SECTION("the root") { perfloc::make_raw_in<Leaf>(bench.heap.root(), nullptr, 1u); }
+    SECTION("what is around the current one") { perfloc::make_raw_in<Leaf>(*outer, nullptr, 1u); }
+    settle(bench, {});
+    CHECK(closed);
+    CHECK(closed_nest);
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("what is allocated further out has that scope frozen, and none in between") {
+    Bench bench(1us);
+    std::vector<Handle<Leaf>> made;
+    const auto nest = [&](const auto& self, perfloc::Scope& outermost, std::size_t depth) -> void {
+        if (depth == 100) {
+            begin(bench);
+            const std::size_t before = frozen();
+            SECTION("in the root") {
+                made.push_back(perfloc::make_in<Leaf>(
+                    bench.heap.root(), perfloc::make_raw_in<Leaf>(bench.heap.root(), nullptr, 100u), 0u));
+            }
+            SECTION("in the outermost one") {
+                made.push_back(
+                    perfloc::make_in<Leaf>(outermost, perfloc::make_raw_in<Leaf>(outermost, nullptr, 100u), 0u));
+            }
+            CHECK(frozen() == before + 1);
+            return;
+        }
+        perfloc::Scope scope{"nested"};
+        {
+            const perfloc::Scope spare{"spare"};
+            perfloc::make_raw<Leaf>(nullptr, depth);
+        }
+        self(self, outermost, depth + 1);
+        // Its spare would hand out what was there before.
+        const perfloc::Scope again{"again"};
+        const Handle<Leaf> leaf = pair(depth);
+        CHECK_FALSE(looked_at(leaf.get()));
+    };
+    perfloc::Scope outermost{"outermost"};
+    nest(nest, outermost, 0);
+    settle(bench, made);
 }
