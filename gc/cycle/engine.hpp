@@ -102,7 +102,7 @@ private:
     void freeze_open(Region& region);
     void drop_old_spare(Region& region);
     void pass_frozen();
-    void end_freezing();
+    bool put_in_order(const Deadline& deadline);
     void merge(Region& region);
     void begin(CollectionReason reason, const Begun& begun);
     void take_shades();
@@ -136,7 +136,8 @@ private:
     Region* detached_ = nullptr;
     // What is frozen of these. Destructors run in this order, inner scopes first, whichever was frozen first.
     std::vector<Region*> frozen_waiting_, frozen_detached_, frozen_nest_;
-    Driver driver_;  // at last: its thread ends first
+    std::size_t in_order_ = 0;  // of the first of these that is not empty
+    Driver driver_;             // at last: its thread ends first
 };
 
 }  // namespace perfloc::gc

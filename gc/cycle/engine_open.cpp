@@ -19,6 +19,8 @@ using detail::RegionState;
 
 namespace {
 
+constexpr std::size_t kInOrderAtOnce = 512;
+
 /// Around it, of whatever lineage; null for the root.
 Region* around(const Region& region) { return region.entered ? region.entered_from : region.parent_region(); }
 
@@ -81,7 +83,9 @@ bool Engine::freeze_some(Deadline& deadline) {
     while (cycle_.pressure() ? freeze_next() : freeze_next_ended()) {
         if (deadline.passed_now()) return false;
     }
-    end_freezing();
+    if (cycle_.pressure() && !put_in_order(deadline)) return false;
+    heap_.collection.open.freezing = false;
+    heap_.collection.frozen = true;
     return true;
 }
 
@@ -173,16 +177,22 @@ void Engine::pass_frozen() {
     }
 }
 
-void Engine::end_freezing() {
-    if (cycle_.pressure()) {
-        for (std::vector<Region*>* const regions : {&frozen_waiting_, &frozen_detached_, &frozen_nest_}) {
-            cycle_.set.insert(cycle_.set.end(), regions->begin(), regions->end());
-            regions->clear();
+/// The set, of what is frozen. The root comes last.
+bool Engine::put_in_order(const Deadline& deadline) {
+    for (std::vector<Region*>* const regions : {&frozen_waiting_, &frozen_detached_, &frozen_nest_}) {
+        if (regions->empty()) continue;
+        while (in_order_ < regions->size()) {
+            const std::size_t n = std::min(kInOrderAtOnce, regions->size() - in_order_);
+            const auto first = regions->begin() + static_cast<std::ptrdiff_t>(in_order_);
+            cycle_.set.insert(cycle_.set.end(), first, first + static_cast<std::ptrdiff_t>(n));
+            in_order_ += n;
+            if (deadline.passed_now()) return false;
         }
-        if (heap_.regions.record(*heap_.root).looked_at != 0) cycle_.set.push_back(heap_.root);
-        heap_.collection.open.freezing = false;
+        regions->clear();
+        in_order_ = 0;
     }
-    heap_.collection.frozen = true;
+    if (heap_.regions.record(*heap_.root).looked_at != 0) cycle_.set.push_back(heap_.root);
+    return true;
 }
 
 }  // namespace perfloc::gc

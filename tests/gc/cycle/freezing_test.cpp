@@ -81,7 +81,7 @@ Handle<Leaf> pair(std::size_t i) { return perfloc::make<Leaf>(perfloc::make_raw<
 
 TEST_CASE("a collection of open scopes begins with one of them, however many there are") {
     Bench bench(1us);
-    Sessions sessions(bench, 300);
+    Sessions sessions(bench, 1500);
     begin(bench);
     for (const Handle<Leaf>& object : sessions.objects) REQUIRE(looked_at(object.get()));
     while (collection().open.freezing) {
@@ -89,7 +89,7 @@ TEST_CASE("a collection of open scopes begins with one of them, however many the
         bench.step();
         REQUIRE(frozen() <= before + 1);
     }
-    CHECK(frozen() == 302);
+    CHECK(frozen() == 1502);
     settle(bench, {});
     CHECK(sessions.whole());
     CHECK(collection().counts.frozen_early == 0);
