@@ -75,7 +75,8 @@ bool Engine::advance(Slice& slice) {
             begin_waiting({slice.in_poll, deadline.is_never() ? SIZE_MAX : most_regions()});
             return phase() != CyclePhase::idle;
         case CyclePhase::gather:
-            if (!heap_.collection.frozen && !freeze_some(deadline)) return true;
+            // In the stress mode one region a slice, so that small programs too go on meanwhile.
+            if (!heap_.collection.frozen && !freeze_some(deadline)) return !heap_.stress.condemn;
             if (!gathered_) {
                 if (!gather_.step(deadline)) return true;
                 gathered_ = true;

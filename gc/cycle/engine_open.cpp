@@ -81,7 +81,7 @@ Engine::Begun Engine::open_scopes_in(const Region& outermost) const {
 
 bool Engine::freeze_some(Deadline& deadline) {
     while (cycle_.pressure() ? freeze_next() : freeze_next_ended()) {
-        if (deadline.passed_now()) return false;
+        if (deadline.passed_now() || heap_.stress.condemn) return false;
     }
     if (cycle_.pressure() && !put_in_order(deadline)) return false;
     heap_.collection.open.freezing = false;
