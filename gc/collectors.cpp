@@ -100,7 +100,7 @@ public:
         for (;;) {
             begin_what_is_due();
             if (!engine_.active()) {
-                while ((detail::release_dropped(heap_, kSparesAtOnce) || engine_.driver().serve_memory()) &&
+                while ((detail::release_dropped(heap_) || engine_.driver().serve_memory()) &&
                        detail::Clock::now() < until) {
                 }
                 return true;
@@ -374,7 +374,6 @@ private:
         return limit ? CollectionReason::soft_limit : CollectionReason::baseline;
     }
 
-    static constexpr unsigned kSparesAtOnce = 16;
     static constexpr unsigned kMostSlicesWithoutPoll = 1000;
     static constexpr unsigned kMostFruitlessSlices = 16;
     static constexpr unsigned kMostEndsHeld = 1000;

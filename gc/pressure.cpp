@@ -47,9 +47,8 @@ Region* Pressure::to_be_trimmed() const {
     Region& region = heap_.regions.at(trim_region_);
     if (heap_.regions.state(region) != detail::RegionState::open || region.birth != trim_birth_) return nullptr;
     if (&region == heap_.root || region.detached) return &region;
-    for (Region* outer = heap_.current_region(); outer != nullptr;) {
+    for (const Region* outer = heap_.current_region(); outer != nullptr; outer = outer->around()) {
         if (outer == &region) return &region;
-        outer = outer->entered ? outer->entered_from : outer->parent_region();
     }
     return nullptr;
 }

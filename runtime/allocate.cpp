@@ -45,8 +45,6 @@ std::uint32_t next_span_pages(const HeapCore& heap, const Region& region, std::u
     return region.detached ? std::min(4u, region.counters->shape_pages) : region.counters->shape_pages;
 }
 
-constexpr unsigned kSparesAtOnce = 4;
-
 constexpr std::uint32_t kWantsHoles = 16;  // pages: what follows the least hole is as large
 
 /// The largest span that the limit allows, from what is wanted down to what is needed. What has grown large fills holes first,
@@ -58,7 +56,7 @@ std::uint32_t take_span(HeapCore& heap, Region& region, std::uint32_t wanted, st
             return page;
         }
     }
-    release_dropped(heap, kSparesAtOnce);
+    release_dropped(heap);
     for (bool retried = false;; retried = true) {
         for (std::uint32_t pages = std::max(wanted, needed); pages >= needed; pages /= 4) {
             if (const std::uint32_t page = heap.pool.take(region, pages, kind); page != 0) {

@@ -25,9 +25,8 @@ struct CollectionCounts {
     std::uint64_t condemned_waiting = 0;  ///< of those, while a collection went on
     std::uint64_t condemned_in_set = 0;   ///< ... that looked at them
     std::uint64_t waiting_in_set = 0;     ///< ... that waited, and were looked at with what is open
-    std::uint64_t frozen_early =
-        0;  ///< regions that an open set's collection had to come to before their memory changed
-    std::uint64_t few_survived = 0;  ///< that ended, and of which so little survived that no collection was needed
+    std::uint64_t frozen_early = 0;       ///< open ones that were frozen since their memory was about to change
+    std::uint64_t few_survived = 0;       ///< that ended, and of which so little survived that no collection was needed
     std::uint64_t spans_adopted = 0;
     std::uint64_t spans_evacuated = 0;
     std::uint64_t allocation_slices = 0;  ///< given where allocation took memory

@@ -24,8 +24,8 @@ public:
     virtual void end_scope(Region& ended, Region& parent, ScopeReport& report) noexcept = 0;
     /// An ended region that must wait for another one, or for the running collection (protocol P3, P6). O(1).
     virtual void condemn(Region& ended, Region& enclosing) noexcept = 0;
-    /// The running collection is one of open scopes and may have to come to this one yet: it does so now. Moves nothing. O(1), but for
-    /// the scopes between it and the current one. Fields of both must be true.
+    /// The running collection is one of open scopes and may have to come to this one yet: it does so now. Moves nothing. O(1)
+    /// amortised over the collection's scopes. Fields of the region must be true.
     virtual void freeze(Region& region) noexcept = 0;
     /// A scope has begun or ended while a collection goes on: one slice that moves nothing, within the budget.
     virtual void attend() noexcept = 0;

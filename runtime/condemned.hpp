@@ -16,8 +16,7 @@ inline bool looks_at(const HeapCore& heap, std::uint32_t region) {
            (heap.collection.open.freezing && to_be_frozen(heap, heap.regions.at(region)));
 }
 
-/// Before the memory of an open region changes: cursors, spans, objects with destructors. Its fields must be true, and those of
-/// the current region.
+/// Before the memory of an open region changes: cursors, spans, objects with destructors. Its fields must be true (store_hot).
 inline void freeze_before_change(HeapCore& heap, Region& region) {
     if (heap.collection.open.freezing) [[unlikely]]
         heap.collector->freeze(region);

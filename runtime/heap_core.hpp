@@ -123,9 +123,8 @@ struct HeapCore {
         f(*root);
         for (Region* r = first_detached; r != nullptr; r = r->next_listed) f(*r);
         if (mutator == nullptr || hot.mutator != mutator) return;  // another thread does not know the scopes
-        for (Region* r = current_region(); r != nullptr && r != root;) {
+        for (Region* r = current_region(); r != nullptr && r != root; r = r->around()) {
             if (!r->detached) f(*r);
-            r = r->entered ? r->entered_from : r->parent_region();
         }
     }
     /// The innermost region of the attached mutator (the caller's thread, as yet).

@@ -196,6 +196,7 @@ void begin_no_pause(std::size_t bytes) {
                                           bytes, heap.pool.committed_bytes(), heap.pool.limit_bytes()));
         };
         if (bytes > heap.pool.limit_bytes()) refused();
+        if (!heap.pool.has_room(bytes)) release_spares(heap);
         if (!heap.pool.has_room(bytes)) {
             if (hot.quiet == 0) {  // law [quiet]
                 at_safepoint(heap, [](CollectorInterface& collector) { collector.relieve(); });

@@ -108,6 +108,8 @@ struct Region : RegionHot, SpanLists {
     Region& operator=(const Region&) = delete;
 
     Region* parent_region() const { return static_cast<Region*>(parent); }
+    /// The scope that is current again after this one, of whatever lineage; null for the root.
+    Region* around() const { return entered ? entered_from : parent_region(); }
     Region* spare_region() const { return static_cast<Region*>(spare); }
 };
 

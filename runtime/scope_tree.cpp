@@ -21,7 +21,6 @@ namespace perfloc::detail {
 namespace {
 
 constexpr std::uint32_t kStampAtOnce = 8;  // spans
-constexpr unsigned kSparesAtOnce = 16;
 
 /// Under stress and ASan a released region is poisoned: a stale pointer into it is found.
 void poison_region(HeapCore& heap, Region& region) {
@@ -142,7 +141,7 @@ void drop_spares(HeapCore& heap, Region& region) {
     if (spare == nullptr) return;
     region.spare = nullptr;
     spare->next = std::exchange(heap.first_dropped, spare);
-    release_dropped(heap, kSparesAtOnce);
+    release_dropped(heap);
 }
 
 bool release_dropped(HeapCore& heap, unsigned most) {
@@ -171,7 +170,7 @@ bool release_spares(HeapCore& heap) {
     for (Region* region = heap.current_region(); region != nullptr && region != heap.root;) {
         drop(*region, inner);
         inner = region;
-        region = region->entered ? region->entered_from : region->parent_region();
+        region = region->around();
     }
     drop(*heap.root, inner);
     for (Region* region = heap.first_detached; region != nullptr; region = region->next_listed) {
@@ -362,7 +361,7 @@ ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexce
         heap.totals.promoted_bytes += report.promoted_bytes;
     }
     schedule_point();
-    release_dropped(heap, kSparesAtOnce);
+    release_dropped(heap);
     if (heap.collection.active()) heap.collector->attend();
     if (heap.stress.verify && heap.is_dying == nullptr) {  // else a dying set is in the middle of its collection
         const VerifyReport verdict = heap.collector->verify();

@@ -29,8 +29,10 @@ void note_merged(const HeapCore& heap, const Region& region, Region& into);
 bool release_spares(HeapCore& heap);
 /// The spare regions below `region` go: a few at once, the others (a recursion leaves as many as it was deep) later. O(1).
 void drop_spares(HeapCore& heap, Region& region);
+/// So many take two microseconds.
+inline constexpr unsigned kSparesAtOnce = 16;
 /// At most so many of these go to the pool. True if there are more.
-bool release_dropped(HeapCore& heap, unsigned most);
+bool release_dropped(HeapCore& heap, unsigned most = kSparesAtOnce);
 
 /// All pages of the region name it itself, and no region that was merged into it. O(pages). (A collection beside the program does
 /// this as it goes: Settler, Follow.)

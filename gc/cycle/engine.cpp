@@ -15,7 +15,6 @@ using detail::BarrierMode;
 
 namespace {
 
-constexpr unsigned kSparesAtOnce = 16;
 constexpr unsigned kGhostsAtOnce = 64, kMostGhostsAtOnce = 2048;
 
 /// To wake a thread that sleeps: a call of the system, and an interrupt of another core.
@@ -45,7 +44,7 @@ bool Engine::slice(Slice slice) {
     while (!heap_.collection.gathers() && detail::release_parked(heap_)) {
         if (slice.deadline.passed()) return false;
     }
-    while (detail::release_dropped(heap_, kSparesAtOnce)) {
+    while (detail::release_dropped(heap_)) {
         if (slice.deadline.passed_now()) return false;
     }
     while (advance(slice)) {

@@ -91,6 +91,7 @@ private:
     void destroy(Slice& slice);
     void begin_waiting(Turn turn);
     bool take(Region& region, bool in_poll);
+    void owe(Region& region);
     void waits_no_more(Region& region);
     std::size_t most_regions() const;
     Begun open_scopes_in(const Region& outermost) const;

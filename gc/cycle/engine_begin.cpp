@@ -60,7 +60,7 @@ void Engine::condemn(Region& ended, Region& enclosing) {
     if (phase() != CyclePhase::idle) ++counts.condemned_waiting;
     if (looked_at != 0) {
         ++counts.condemned_in_set;
-        if (!std::exchange(ended.owed, true)) ++owed_;
+        owe(ended);
     }
     const bool may_begin = !ended.start_in_poll || (ended.attention & detail::kKeep) != 0;
     none_ready_ = none_ready_ && !may_begin;
@@ -125,6 +125,10 @@ bool Engine::take(Region& region, bool in_poll) {
     waits_no_more(region);
     cycle_.set.push_back(&region);
     return true;
+}
+
+void Engine::owe(Region& region) {
+    if (!std::exchange(region.owed, true)) ++owed_;
 }
 
 void Engine::waits_no_more(Region& region) {

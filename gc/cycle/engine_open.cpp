@@ -21,9 +21,6 @@ namespace {
 
 constexpr std::size_t kInOrderAtOnce = 512;
 
-/// Around it, of whatever lineage; null for the root.
-Region* around(const Region& region) { return region.entered ? region.entered_from : region.parent_region(); }
-
 }  // namespace
 
 void Engine::begin_pressure(Region& outermost, CollectionReason reason) {
@@ -61,7 +58,7 @@ Engine::Begun Engine::open_scopes_in(const Region& outermost) const {
         for (const Region* region = heap_.current_region(); region != nullptr && region != heap_.root;) {
             const Region& base = regions.base_of(regions.record(*region).key);
             scopes += detail::RegionTable::depth_of(regions.record(*region).key) - (base.detached ? 1 : 0);
-            region = around(base);
+            region = base.around();
         }
         return {outermost.label, scopes, heap_.pool.used_bytes()};
     }
@@ -71,7 +68,7 @@ Engine::Begun Engine::open_scopes_in(const Region& outermost) const {
         begun.bytes += region.pages * detail::kPageBytes;
     };
     const std::uint64_t key = regions.record(outermost).key;
-    for (const Region* region = chain_; region != nullptr; region = around(*region)) {
+    for (const Region* region = chain_; region != nullptr; region = region->around()) {
         if (detail::key_encloses(key, regions.record(*region).key)) count(*region);
         if (region == &outermost) return begun;
     }
@@ -137,7 +134,7 @@ void Engine::freeze_waiting(Region& region) {
     region.start_in_poll = true;
     region.first_span = 0;  // it may be cut, or go
     region.start = nullptr;
-    if (!std::exchange(region.owed, true)) ++owed_;
+    owe(region);
     ++heap_.collection.counts.waiting_in_set;
     heap_.regions.record(region).looked_at = 1;
     freeze(region);
@@ -173,7 +170,7 @@ void Engine::pass_frozen() {
         const bool frozen = heap_.regions.record(*chain_).looked_at != 0;
         if (frozen) drop_old_spare(*chain_);
         if (!frozen && detail::to_be_frozen(heap_, *chain_)) return;
-        chain_ = chain_ == outermost ? nullptr : around(*chain_);
+        chain_ = chain_ == outermost ? nullptr : chain_->around();
     }
 }
 

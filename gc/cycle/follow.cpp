@@ -20,7 +20,6 @@ using detail::SpanList;
 namespace {
 
 constexpr int kHandlesAtOnce = 32;
-constexpr std::uint32_t kPagesAtOnce = 4096;  // stamped in about a microsecond
 
 }  // namespace
 
@@ -29,7 +28,6 @@ void Follow::begin() {
     part_ = 0;
     frozen_ = false;
     shell_ = nullptr;
-    unstamped_ = 0;
 }
 
 bool Follow::step(Deadline& deadline) {
@@ -167,13 +165,13 @@ bool Follow::free_open(Region& region, Deadline& deadline) {
                 // law [stale]: nothing in it is alive, also before it is in the pool.
                 if (shell_ != nullptr) heap.regions.close(*shell_, detail::RegionState::pooled);
             }
-            if (shell_ != nullptr && !stamp_all_but_first(page, deadline)) return false;
+            if (shell_ != nullptr && !stamper_.all_but_first(heap.pages, page, shell_->index, deadline)) return false;
             heap.pages.pop(*list);
             region.filled_bytes -= counted_bytes(heap, page, span);
             if (shell_ == nullptr) {
                 heap.pool.release_span(region, page);
             } else {
-                heap.pages.stamp_region(page, std::exchange(unstamped_, 0), shell_->index);
+                stamper_.finish(heap.pages, page, shell_->index);
                 region.pages -= span.pages;
                 shell_->pages += span.pages;
                 heap.pages.append(shell_->of(span), page);
@@ -182,18 +180,6 @@ bool Follow::free_open(Region& region, Deadline& deadline) {
         }
     }
     if (shell_ != nullptr) detail::retire_region(heap, *std::exchange(shell_, nullptr));
-    return true;
-}
-
-/// Of a large object, in pieces from its end: references lead to its first page.
-bool Follow::stamp_all_but_first(std::uint32_t page, Deadline& deadline) {
-    detail::PageTable& pages = cycle_.heap.pages;
-    if (unstamped_ == 0) unstamped_ = pages.span(page).pages;
-    while (unstamped_ > kPagesAtOnce) {
-        unstamped_ -= kPagesAtOnce;
-        pages.stamp_region(page + unstamped_, kPagesAtOnce, shell_->index);
-        if (deadline.passed_now()) return false;
-    }
     return true;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gc/cycle/cycle.hpp"
+#include "gc/cycle/stamper.hpp"
 
 namespace perfloc::gc {
 
@@ -22,7 +23,6 @@ private:
     bool move_cleanups(Region& region, Deadline& deadline);
     bool free_open(Region& region, Deadline& deadline);
     bool forget_merged(Region& region, Deadline& deadline);
-    bool stamp_all_but_first(std::uint32_t page, Deadline& deadline);
     void done(Region& region);
 
     Cycle& cycle_;
@@ -31,7 +31,7 @@ private:
     bool frozen_ = false;
     detail::ChunkList<void*> newest_first_, oldest_first_;  ///< destructors of the living, on their way
     Region* shell_ = nullptr;
-    std::uint32_t unstamped_ = 0;  ///< pages of the span that goes into it
+    Stamper stamper_;
 };
 
 }  // namespace perfloc::gc

@@ -21,8 +21,6 @@ using detail::SpanList;
 
 namespace {
 
-constexpr std::uint32_t kPagesAtOnce = 4096;  // stamped in about a microsecond
-
 template <class F>
 void each_target(void* object, F&& f) {
     detail::for_each_ref(object, detail::header_of(object), detail::type_shapes(), [&](std::atomic<void*>& slot) {
@@ -37,7 +35,6 @@ void Settler::begin() {
     next_candidate_ = 0;
     cursor_ = {};
     walked_open_ = took_since_ = walked_since_ = false;
-    unstamped_ = 0;
 }
 
 bool Settler::record(Deadline& deadline) {
@@ -163,19 +160,9 @@ Region& Settler::destination_of(Region& region, const Span& span) const {
     return cycle_.heap.regions.at(span.destination);
 }
 
-/// A large object's pages are stamped in pieces, its first page at last: that is the one that references lead to.
-bool Settler::stamped(Region& region, std::uint32_t page, Deadline& deadline) {
-    const Span& span = cycle_.heap.pages.span(page);
-    if (span.pages <= kPagesAtOnce) return true;
-    Region& destination = destination_of(region, span);
-    if (names(page, destination)) return true;
-    if (unstamped_ == 0) unstamped_ = span.pages;
-    while (unstamped_ > kPagesAtOnce) {
-        unstamped_ -= kPagesAtOnce;
-        cycle_.heap.pages.stamp_region(page + unstamped_, kPagesAtOnce, destination.index);
-        if (deadline.passed_now()) return false;
-    }
-    return true;
+bool Settler::stamped(Region& region, std::uint32_t page, const Deadline& deadline) {
+    const Region& destination = destination_of(region, cycle_.heap.pages.span(page));
+    return names(page, destination) || stamper_.all_but_first(cycle_.heap.pages, page, destination.index, deadline);
 }
 
 /// What is cut out of it is freed with what else nothing lives in.
@@ -196,9 +183,7 @@ void Settler::adopt(Region& region, std::uint32_t page) {
     Span& span = heap.pages.span(page);
     Region& destination = destination_of(region, span);
     // It names another region also where that was merged into this one since.
-    if (!names(page, destination)) {
-        heap.pages.stamp_region(page, unstamped_ != 0 ? unstamped_ : span.pages, destination.index);
-    }
+    if (!names(page, destination)) stamper_.finish(heap.pages, page, destination.index);
     if (&destination != &region) {
         region.pages -= span.pages;
         destination.pages += span.pages;
@@ -207,7 +192,6 @@ void Settler::adopt(Region& region, std::uint32_t page) {
     } else {
         region.filled_bytes -= counted_bytes(heap, page, span) - span.live_bytes;
     }
-    unstamped_ = 0;
     keep_live_map(heap, cycle_.marks, page, span);
     heap.pages.append(destination.of(span), page);
     destination.attention |= detail::kMoreSpans;

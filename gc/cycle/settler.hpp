@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gc/cycle/cycle.hpp"
+#include "gc/cycle/stamper.hpp"
 #include "gc/policy/slice_policy.hpp"
 
 namespace perfloc::gc {
@@ -37,7 +38,7 @@ private:
     void evacuate_piece(Candidate& piece);
     void evacuate(Region& region, detail::Span& span, Candidate& piece);
     void fix(std::atomic<void*>& slot, void* target, const Candidate& moved);
-    bool stamped(Region& region, std::uint32_t page, Deadline& deadline);
+    bool stamped(Region& region, std::uint32_t page, const Deadline& deadline);
     Region& destination_of(Region& region, const detail::Span& span) const;
     /// The span's first page does.
     bool names(std::uint32_t page, const Region& region) const {
@@ -47,7 +48,7 @@ private:
     Cycle& cycle_;
     std::size_t region_ = 0;
     std::size_t next_candidate_ = 0;
-    std::uint32_t unstamped_ = 0;  ///< pages of the large object that is being adopted
+    Stamper stamper_;
     detail::ChunkList<IncomingSlot>::Cursor cursor_;
     bool walked_open_ = false, took_since_ = false, walked_since_ = false;
     EvacuationCosts costs_;

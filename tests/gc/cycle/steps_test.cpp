@@ -43,6 +43,22 @@ TEST_CASE("spares that a recursion has left go a few at a time") {
     CHECK(bench.heap.verify().ok());
 }
 
+TEST_CASE("a NoPause is given the memory of spares that a recursion has left") {
+    if (perfloc::detail::kAsan) return;  // there are none
+    Bench bench(1us);
+    perfloc::DetachedScope session{bench.heap, "session"};
+    {
+        const perfloc::DetachedScope::Enter enter(session);
+        recurse(1000);
+    }
+    session.end();
+    REQUIRE(inspect::core().first_dropped != nullptr);
+    REQUIRE(bench.phase() == "idle");
+    const perfloc::Stats stats = bench.heap.stats();
+    const perfloc::NoPause no_pause(stats.limit_bytes() - stats.used_bytes() + perfloc::detail::kBlockBytes);
+    CHECK(inspect::core().first_dropped == nullptr);
+}
+
 TEST_CASE("of a large object that dies in an open scope, the pages go a piece at a time") {
     using Bytes = perfloc::Array<char>;
     constexpr std::size_t kBytes = 40 << 20;  // two pieces and a half
