@@ -17,7 +17,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <climits>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -40,7 +39,9 @@ public:
     }
 
     void end_scope(Region& ended, Region& enclosing, ScopeReport& report) noexcept override {
-        const bool waits = detail::is_source(heap_, ended);
+        // An object that is being made may have got raw addresses in it, which its fields take (make(): an argument's conversion ends it).
+        const bool in_making = ended.detached && detail::hot.quiet != 0;
+        const bool waits = detail::is_source(heap_, ended) || in_making;
         if (waits || !at_once(ended)) {
             if (!waits && !heap_.stress.condemn && scopes_.run_if_few(ended, enclosing, report)) return took(report);
             // Such an end has taken its time: to look in vain, or to begin a collection.
@@ -87,7 +88,7 @@ public:
     void handshake() noexcept override { engine_.answer(); }
 
     bool relieve() noexcept override {
-        if (!engine_.active()) return false;
+        if (!engine_.active()) return engine_.release_parked(SIZE_MAX);
         const detail::Moment start = heap_.events.now();
         const std::uint64_t collections = heap_.totals.scope_collections;
         engine_.finish(false, false);  // what waits for a poll stays
@@ -100,8 +101,9 @@ public:
         for (;;) {
             begin_what_is_due();
             if (!engine_.active()) {
-                while ((detail::release_dropped(heap_) || engine_.driver().serve_memory()) &&
-                       detail::Clock::now() < until) {
+                while (
+                    (detail::release_dropped(heap_) || engine_.release_parked(1) || engine_.driver().serve_memory()) &&
+                    detail::Clock::now() < until) {
                 }
                 return true;
             }
@@ -148,7 +150,7 @@ public:
 
     void collect(CollectionReason reason) {
         if (phase_.now() != Phase::idle || detail::hot.quiet != 0) return;  // law [quiet]
-        detail::drop_ghosts(heap_, UINT_MAX);
+        detail::drop_all_ghosts(heap_);
         engine_.poll();
         const bool ended = engine_.finish(true, true);
         PERFLOC_CHECK(ended, "internal: scopes wait while the whole heap is collected");
@@ -162,7 +164,8 @@ public:
 
     bool safepoint() override {
         if (heap_.listens() && !heap_.stress.move) return paced_safepoint();
-        const bool due = heap_.safepoint_due && heap_.pool.used_bytes() > heap_.collect_above;
+        const bool grown = heap_.safepoint_due && heap_.pool.used_bytes() > heap_.collect_above;
+        const bool due = std::exchange(heap_.refused, false) || grown;
         heap_.safepoint_due = false;
         look_for_undeclared_references();
         if (due || heap_.stress.move) {
@@ -192,7 +195,7 @@ private:
     /// A slice as well would be too much for one call.
     void took(const ScopeReport& report) { slice_may_wait_ = engine_.active() && report.pause > pacer_.longest() / 2; }
 
-    bool no_pause() const { return heap_.mutator != nullptr && heap_.mutator->no_pause != 0; }
+    bool no_pause() const { return heap_.mutator() != nullptr && heap_.mutator()->no_pause != 0; }
 
     /// The end of a scope is dealt with in the caller where that fits the budget at its worst.
     bool at_once(const Region& ended) const {
@@ -212,7 +215,7 @@ private:
     bool paced_safepoint() {
         look_for_undeclared_references();
         polled();
-        if (pressure_.near_limit()) {
+        if (std::exchange(heap_.refused, false) || pressure_.near_limit()) {
             if (kWatchStack) watch_stack();
             collect(CollectionReason::soft_limit);
             stack_.after();

@@ -15,8 +15,6 @@
 
 #include <fmt/core.h>
 
-#include <climits>
-
 /// Composes a heap from the runtime and the collectors.
 namespace perfloc {
 
@@ -29,7 +27,7 @@ constexpr int kMostRounds = 16;
 
 /// The mutator's scope: the innermost one where it is this thread's; another thread's hot words are not to be read.
 const Region& innermost_known(const detail::HeapCore& heap) {
-    const detail::MutatorCore& mutator = *heap.mutator;
+    const detail::MutatorCore& mutator = *heap.mutator();
     if (mutator.nominal_top != nullptr) return *mutator.nominal_top;
     if (detail::hot.mutator == &mutator) return detail::as_region(*detail::hot.region);
     return *mutator.outermost;
@@ -44,13 +42,13 @@ Heap::Heap(const Options& options)
 
 Heap::~Heap() {
     detail::HeapCore& heap = *core_;
-    PERFLOC_CHECK(heap.mutator == nullptr, "a Heap is destroyed under an attached mutator (in scope \"{}\")",
+    PERFLOC_CHECK(heap.mutator() == nullptr, "a Heap is destroyed under an attached mutator (in scope \"{}\")",
                   detail::LabelTable::name(innermost_known(heap).label));
     PERFLOC_CHECK(heap.first_detached == nullptr, "a Heap is destroyed while detached scope \"{}\" is open",
                   detail::LabelTable::name(heap.first_detached->label));
     std::uint64_t lost = 0;
     const auto lose = [&] {
-        detail::drop_ghosts(heap, UINT_MAX);
+        detail::drop_all_ghosts(heap);
         for (detail::HandleNode* list : {&heap.root->handles, &heap.root->weak})
             lost += detail::lose_handles(heap, *list, false);
         const std::lock_guard guard(heap.global_handles);
@@ -108,13 +106,13 @@ void Heap::collect_full() {
     }
     Region& current = *heap.current_region();
     detail::store_hot();
-    heap.mutator->bytes_at_last_poll = heap.totals.span_bytes;
+    heap.mutator()->bytes_at_last_poll = heap.totals.span_bytes;
     heap.collector->collect_full();
     detail::load_hot(current);
 }
 
 VerifyReport Heap::verify() const {
-    if (core_->mutator != nullptr && core_->mutator != detail::hot.mutator) {
+    if (core_->mutator() != nullptr && core_->mutator() != detail::hot.mutator) {
         throw AttachError("perfloc: verify() by a thread that is not the heap's mutator");
     }
     if (detail::hot.mutator != nullptr && detail::hot.mutator->heap == core_.get()) detail::store_hot();

@@ -23,6 +23,28 @@ struct OneRegion {
     static void marked(const void*, std::size_t) {}
 };
 
+/// Protocol P15, P3: where survivors go. A destructor may end such a scope, which waits then until they have come.
+class Destinations {
+public:
+    Destinations(const std::vector<Root>& roots, std::vector<Region*>& list) : list_(list) {
+        for (const Root& root : roots) {  // by destination
+            if (!list.empty() && list.back() == root.destination) continue;
+            list.push_back(root.destination);
+            ++root.destination->pending;
+            root.destination->attention |= detail::kPending;
+        }
+    }
+    ~Destinations() {
+        for (Region* const destination : list_) --destination->pending;
+        list_.clear();
+    }
+    Destinations(const Destinations&) = delete;
+    Destinations& operator=(const Destinations&) = delete;
+
+private:
+    std::vector<Region*>& list_;
+};
+
 }  // namespace
 
 void ScopeCollection::run(Region& ended, Region& enclosing, ScopeReport& report) {
@@ -59,9 +81,12 @@ void ScopeCollection::collect(Region& ended, Region& enclosing, const detail::Mo
     mark(ended);
     clear_weak_handles(ended);
     phase_.enter(Phase::destroy);
-    destroy(ended);
-    phase_.enter(Phase::settle);
-    settle(ended, report);
+    {
+        const Destinations pending(roots_, destinations_);
+        destroy(ended);
+        phase_.enter(Phase::settle);
+        settle(ended, report);
+    }
     phase_.enter(Phase::idle);
     heap_.totals.scope_collections += 1;
     close(ended, report, cause, start);

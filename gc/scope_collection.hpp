@@ -53,6 +53,7 @@ private:
     Survey survey_;
     std::vector<Root> roots_;  // kept between collections: no allocation once warm
     std::vector<void*> stack_;
+    std::vector<Region*> destinations_;
     std::vector<void*> dead_;
     CollectionResult result_;  // what listeners are told
 };

@@ -24,7 +24,7 @@ detail::HeapCore& steppable(const Heap& heap, const char* what) {
         throw OptionError(std::string("perfloc: testing::") + what +
                           "() is for a heap under the hinted collector that has no collector thread");
     }
-    if (core.mutator == nullptr || core.mutator != detail::hot.mutator) {
+    if (core.mutator() == nullptr || core.mutator() != detail::hot.mutator) {
         throw AttachError(std::string("perfloc: testing::") + what + "() on a thread that is not the heap's mutator");
     }
     return core;

@@ -41,8 +41,11 @@ std::uint32_t next_span_pages(const HeapCore& heap, const Region& region, std::u
     constexpr std::uint32_t most = kPagesPerBlock;
     if (last != 0) return std::min(most, std::bit_floor(heap.pages.span(last).pages) * 4);  // a hole has any number
     if (region.counters == nullptr) return 1;
-    // Many detached scopes may be open at once: each starts small.
-    return region.detached ? std::min(4u, region.counters->shape_pages) : region.counters->shape_pages;
+    // Many may be open at once, of detached scopes and in a recursion: each starts small.
+    const auto same = [&](const Region* outer) { return outer != nullptr && outer->counters == region.counters; };
+    const Region* const parent = region.parent_region();
+    const bool many = region.detached || same(parent) || (parent != nullptr && same(parent->parent_region()));
+    return many ? std::min(4u, region.counters->shape_pages) : region.counters->shape_pages;
 }
 
 constexpr std::uint32_t kWantsHoles = 16;  // pages: what follows the least hole is as large
@@ -177,9 +180,12 @@ void retire_cursors(HeapCore& heap, Region& region) {
 }
 
 void out_of_memory(HeapCore& heap, std::size_t bytes, Header header) {
+    heap.refused = heap.safepoint_due =
+        true;  // law [progress]: a program that polls now and tries again has what was garbage
     const RegionHot* innermost = hot.region;
-    if (heap.mutator != nullptr && heap.mutator->nominal_top != nullptr) innermost = heap.mutator->nominal_top;
-    const std::uint64_t since = heap.mutator != nullptr ? heap.totals.span_bytes - heap.mutator->bytes_at_last_poll : 0;
+    if (heap.mutator() != nullptr && heap.mutator()->nominal_top != nullptr) innermost = heap.mutator()->nominal_top;
+    const std::uint64_t since =
+        heap.mutator() != nullptr ? heap.totals.span_bytes - heap.mutator()->bytes_at_last_poll : 0;
     throw OutOfMemory(
         fmt::format("perfloc: out of memory: {} bytes for {} in scope \"{}\"; {} bytes committed of a limit of {}, "
                     "{} used by open scopes, {} bytes since the last poll of this mutator",

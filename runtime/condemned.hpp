@@ -32,10 +32,11 @@ inline bool in_set(HeapCore& heap, const void* address) {
     return span.generation <= heap.collection.start_generation && span.settled != heap.collection.cycle;
 }
 
-/// In an ended region that the next collection looks at.
+/// In an ended region that the next collection looks at: not in one that is collected in its own end, and so gone before that.
 inline bool is_waiting(HeapCore& heap, const void* address) {
     const std::uint32_t region = heap.regions.resolve(heap.pages.region_at(address));
-    return heap.regions.state(region) == RegionState::condemned && !in_set(heap, address);
+    return heap.regions.state(region) == RegionState::condemned && heap.regions.at(region).condemned_as != 0 &&
+           !in_set(heap, address);
 }
 
 /// Protocol P20: the running collection may have to walk a slot of the region's dead yet, and what that refers to may be named by a raw

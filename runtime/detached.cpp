@@ -34,8 +34,10 @@ std::string refusal(const Region* region) {
                            LabelTable::name(region->label));
     }
     if (region->constructing != 0) {
-        return fmt::format("perfloc: detached scope \"{}\" is ended while a constructor of one of its objects runs",
-                           LabelTable::name(region->label));
+        return fmt::format(
+            "perfloc: detached scope \"{}\" is ended while a constructor of one of its objects, or a destructor in it, "
+            "runs",
+            LabelTable::name(region->label));
     }
     return {};
 }
@@ -65,7 +67,7 @@ ScopeReport end_checked(HeapCore& heap, Region& region) {
 }  // namespace
 
 Region& open_detached(HeapCore& heap, const Label& label) {
-    if (heap.mutator != nullptr && heap.mutator != hot.mutator) {
+    if (heap.mutator() != nullptr && heap.mutator() != hot.mutator) {
         throw AttachError(
             fmt::format("perfloc: detached scope \"{}\" begins on a thread that is not the heap's mutator",
                         LabelTable::name(label)));

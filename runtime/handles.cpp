@@ -9,6 +9,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <atomic>
 
 namespace perfloc::detail {
@@ -60,7 +61,7 @@ void leave_ghost(HeapCore& heap, HandleNode& node) {
 /// Null: it is not linked. The collector may disown a weak one at any time; whether it is linked yet, its `next` says under the lock.
 HeapCore* heap_of_global(const HandleNode& node) {
     const std::atomic_ref owner(const_cast<HandleNode&>(node).owner);
-    return reinterpret_cast<HeapCore*>(owner.load(std::memory_order_relaxed));
+    return reinterpret_cast<HeapCore*>(owner.load(std::memory_order_acquire));  // pairs with disown()
 }
 
 }  // namespace
@@ -170,9 +171,9 @@ void look_at_handle(const HandleNode& node, const char* what) noexcept {
         node.object, type_name_at(node.object), what);
 }
 
-void drop_ghosts(HeapCore& heap, unsigned most) noexcept {
+void drop_ghosts(HeapCore& heap, std::size_t least, std::size_t most) noexcept {
     const std::lock_guard guard(heap.global_handles);
-    for (unsigned i = 0; i < most && !heap.ghosts.empty(); ++i) {
+    for (std::size_t i = std::clamp(heap.ghosts.size() / 8, least, most); i > 0 && !heap.ghosts.empty(); --i) {
         HandleNode& ghost = heap.ghosts.back();
         if (ghost.next != nullptr) take_out(ghost);  // else a collection has cleared it: it was weak
         heap.ghosts.pop(heap.chunks);

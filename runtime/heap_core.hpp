@@ -79,17 +79,18 @@ struct HeapCore {
 
     Region* root = nullptr;
     CollectionState collection;
-    Region* first_detached = nullptr;   ///< open detached regions,
-    std::size_t detached_scopes = 0;    ///< and how many there are
-    Region* first_condemned = nullptr;  ///< ended regions that are not settled yet
-    Region* first_dropped = nullptr;    ///< spares that nothing will use, by `next`, each with those below it
-    Region* first_parked = nullptr;     ///< released regions that a collection may still look at: law [park]
-    MutatorCore* mutator = nullptr;     ///< one at a time, as yet
-    std::mutex global_handles;          ///< guards every region's lists of global handles, and:
-    bool keep_dropped_globals = false;  ///< a collection gathers its roots, or waits
-    ChunkList<HandleNode> ghosts;       ///< global handles that were dropped meanwhile, as roots
-    std::size_t collect_above = 0;      ///< used bytes above which a poll collects the whole heap
+    Region* first_detached = nullptr;             ///< open detached regions,
+    std::size_t detached_scopes = 0;              ///< and how many there are
+    Region* first_condemned = nullptr;            ///< ended regions that are not settled yet
+    Region* first_dropped = nullptr;              ///< spares that nothing will use, by `next`, each with those below it
+    Region* first_parked = nullptr;               ///< released regions that a collection may still look at: law [park]
+    std::atomic<MutatorCore*> attached{nullptr};  ///< one at a time, as yet
+    std::mutex global_handles;                    ///< guards every region's lists of global handles, and:
+    bool keep_dropped_globals = false;            ///< a collection gathers its roots, or waits
+    ChunkList<HandleNode> ghosts;                 ///< global handles that were dropped meanwhile, as roots
+    std::size_t collect_above = 0;                ///< used bytes above which a poll collects the whole heap
     bool safepoint_due = false;
+    bool refused = false;              ///< memory, since the last poll
     bool whole_heap_destroys = false;  ///< destructors of a full collection run: scopes that end meanwhile merge
 
     /// The region is one of this heap's.
@@ -122,11 +123,13 @@ struct HeapCore {
     void for_each_open_region(F&& f) const {
         f(*root);
         for (Region* r = first_detached; r != nullptr; r = r->next_listed) f(*r);
-        if (mutator == nullptr || hot.mutator != mutator) return;  // another thread does not know the scopes
+        if (hot.mutator == nullptr || hot.mutator != mutator()) return;  // another thread does not know the scopes
         for (Region* r = current_region(); r != nullptr && r != root; r = r->around()) {
             if (!r->detached) f(*r);
         }
     }
+    /// Null where none is attached. Any thread may ask; another's may leave at any time.
+    MutatorCore* mutator() const { return attached.load(std::memory_order_relaxed); }
     /// The innermost region of the attached mutator (the caller's thread, as yet).
     Region* current_region() const { return static_cast<Region*>(hot.region); }
 };

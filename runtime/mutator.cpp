@@ -40,11 +40,10 @@ void set_hot(HeapCore& heap, MutatorCore& mutator) {
 /// Acquire: what the last mutator did is seen. False where there is one.
 bool claim(HeapCore& heap, MutatorCore& mutator) {
     MutatorCore* none = nullptr;
-    return std::atomic_ref(heap.mutator)
-        .compare_exchange_strong(none, &mutator, std::memory_order_acquire, std::memory_order_relaxed);
+    return heap.attached.compare_exchange_strong(none, &mutator, std::memory_order_acquire, std::memory_order_relaxed);
 }
 /// Release: pairs with the next claim().
-void leave(HeapCore& heap) { std::atomic_ref(heap.mutator).store(nullptr, std::memory_order_release); }
+void leave(HeapCore& heap) { heap.attached.store(nullptr, std::memory_order_release); }
 
 /// Handles that outlive the calling mutator. Returns how many there were.
 std::uint64_t lose_local_handles(HeapCore& heap) {
@@ -150,7 +149,8 @@ void poll() {
     if (hot.quiet != 0 || hot.mutator->no_pause != 0) return;  // law [quiet]
     hot.mutator->bytes_at_last_poll = heap.totals.span_bytes;
 #ifdef NDEBUG  // a debug build looks for undeclared references now and then
-    if (!heap.safepoint_due && !heap.stress.any() && !heap.collection.active()) return;
+    const bool parked = heap.first_parked != nullptr;
+    if (!heap.safepoint_due && !parked && !heap.stress.any() && !heap.collection.active()) return;
 #endif
     Region& current = *heap.current_region();
     store_hot();

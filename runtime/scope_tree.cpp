@@ -14,6 +14,7 @@
 #include <bit>
 #include <climits>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 namespace perfloc::detail {
@@ -69,9 +70,11 @@ void clear_memory(HeapCore& heap, Region& region) {
 
 }  // namespace
 
-bool releasable(const Region& region) {
-    return region.incoming.empty() && region.cleanups.empty() && list_empty(region.handles) &&
-           list_empty(region.weak) && list_empty(region.global) && list_empty(region.global_weak);
+bool releasable(HeapCore& heap, const Region& region) {
+    if (!region.incoming.empty() || !region.cleanups.empty() || !list_empty(region.handles)) return false;
+    if ((region.attention & kWeak) == 0) return true;
+    const std::lock_guard guard(heap.global_handles);  // another thread may drop one of them just now
+    return list_empty(region.weak) && list_empty(region.global) && list_empty(region.global_weak);
 }
 
 void release_region(HeapCore& heap, Region& region) {
@@ -157,7 +160,7 @@ bool release_dropped(HeapCore& heap, unsigned most) {
 }
 
 bool release_spares(HeapCore& heap) {
-    if (heap.mutator == nullptr) return false;
+    if (heap.mutator() == nullptr) return false;
     bool any = heap.first_dropped != nullptr;
     // The spare of an enclosing region is the open inner one, or a closed one.
     const auto drop = [&](Region& region, const Region* inner) {
@@ -347,7 +350,7 @@ ScopeReport end_region(HeapCore& heap, Region& region, Region& enclosing) noexce
         if (region.merged_poll == heap.collection.polls) note_merged(heap, region, enclosing);
         merge_region(heap, region, enclosing);
         report.promoted_bytes = report.allocated_bytes;
-    } else if (releasable(region)) {
+    } else if (releasable(heap, region)) {
         release_region(heap, region);
         report.released_bytes = report.allocated_bytes;
         report.constant_time = true;

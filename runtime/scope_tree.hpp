@@ -8,7 +8,7 @@
 namespace perfloc::detail {
 
 /// Nothing outside can name anything in the region, and nothing is left to be done for it.
-bool releasable(const Region& region);
+bool releasable(HeapCore& heap, const Region& region);
 
 /// Gives the region's spans to the pool in O(1), or keeps it with its first span as its parent's spare.
 void release_region(HeapCore& heap, Region& region);

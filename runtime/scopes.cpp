@@ -21,7 +21,7 @@ std::string name_of(const RegionHot& region) { return LabelTable::name(region.la
 /// Under `full` and `none` a scope's end is no more than a merge: the scope gets no memory of its own, only its label's
 /// account. Its objects go to the region that is current.
 Region& begin_nominal(HeapCore& heap, const Label& label) {
-    MutatorCore& mutator = *heap.mutator;
+    MutatorCore& mutator = *heap.mutator();
     Region* const region = heap.regions.create(RegionTable::kOwnLineage, mutator.nominal_top);
     if (region == nullptr) {
         throw OutOfMemory(fmt::format("perfloc: no room for one more scope (\"{}\")", LabelTable::name(label)));
@@ -37,7 +37,7 @@ Region& begin_nominal(HeapCore& heap, const Label& label) {
 }
 
 ScopeReport end_nominal(HeapCore& heap, Region& region) {
-    heap.mutator->nominal_top = region.parent_region();
+    heap.mutator()->nominal_top = region.parent_region();
     store_hot();
     const std::uint64_t now = allocated_bytes(heap, *region.nominal_of);
     ScopeReport report;
@@ -52,12 +52,17 @@ ScopeReport end_nominal(HeapCore& heap, Region& region) {
 
 /// Null where there is none.
 const RegionHot* innermost(const HeapCore& heap, const Region& like) {
-    return like.nominal_of != nullptr ? heap.mutator->nominal_top : hot.region;
+    return like.nominal_of != nullptr ? heap.mutator()->nominal_top : hot.region;
 }
 
 std::string out_of_order(const Region& region, const RegionHot* innermost) {
     return fmt::format("scope \"{}\" ends out of order: \"{}\" is the innermost one", name_of(region),
                        innermost != nullptr ? name_of(*innermost) : "(none)");
+}
+
+std::string ends_too_early(const Region& region) {
+    return fmt::format("scope \"{}\" ends while a constructor of one of its objects, or a destructor, runs",
+                       name_of(region));
 }
 
 ScopeReport end_listened(HeapCore& heap, Region& region) {
@@ -95,8 +100,7 @@ void end_scope_slow(RegionHot* hot_region) noexcept {
     HeapCore& heap = *hot.mutator->heap;
     const RegionHot* const top = innermost(heap, region);
     PERFLOC_CHECK(top == &region, "{}", out_of_order(region, top));
-    PERFLOC_CHECK(region.constructing == 0, "scope \"{}\" ends while a constructor of one of its objects runs",
-                  name_of(region));
+    PERFLOC_CHECK(region.constructing == 0, "{}", ends_too_early(region));
     end_checked(heap, region);
 }
 
@@ -111,8 +115,7 @@ ScopeReport end_scope_now(RegionHot* hot_region) {
         throw ScopeError("perfloc: " + out_of_order(region, top));
     }
     if (region.constructing != 0) {
-        throw ScopeError(
-            fmt::format("perfloc: scope \"{}\" ends while a constructor of one of its objects runs", name_of(region)));
+        throw ScopeError("perfloc: " + ends_too_early(region));
     }
     return end_checked(heap, region);
 }

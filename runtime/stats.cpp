@@ -33,8 +33,8 @@ std::vector<LabelStats> Stats::labels() const {
         }
     };
     heap_->for_each_open_region(add_open);
-    if (heap_->mutator != nullptr) {
-        for (const auto* r = heap_->mutator->nominal_top; r != nullptr; r = r->parent_region()) add_open(*r);
+    if (detail::hot.mutator != nullptr && detail::hot.mutator == heap_->mutator()) {
+        for (const auto* r = detail::hot.mutator->nominal_top; r != nullptr; r = r->parent_region()) add_open(*r);
     }
     return all;
 }

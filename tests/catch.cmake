@@ -6,6 +6,11 @@ file(GLOB support_sources CONFIGURE_DEPENDS support/*.cpp)
 add_library(perfloc_test_support OBJECT ${support_sources})
 target_link_libraries(perfloc_test_support PUBLIC perfloc_test_base Catch2::Catch2)
 
+# What nearly every test includes, parsed once.
+add_library(perfloc_test_headers OBJECT precompiled/headers.cpp)
+target_link_libraries(perfloc_test_headers PUBLIC perfloc_test_base Catch2::Catch2)
+target_precompile_headers(perfloc_test_headers PRIVATE support/catch.hpp <perfloc/perfloc.hpp> <string> <vector>)
+
 # A name that matches no test case must not pass as success; version 3 sees to that itself.
 set(catch_arguments "")
 if(Catch2_VERSION VERSION_LESS 3)
@@ -28,6 +33,7 @@ function(perfloc_catch_tests program)
   endif()
   add_executable(${program} ${sources})
   target_link_libraries(${program} PRIVATE perfloc_test_support rapidcheck)
+  target_precompile_headers(${program} REUSE_FROM perfloc_test_headers)
   # A program that cannot start would list no test cases: this test fails then.
   add_test(NAME "${program} starts" COMMAND ${program} --help)
   catch_discover_tests(${program} EXTRA_ARGS ${catch_arguments} PROPERTIES TIMEOUT 900)
@@ -38,9 +44,4 @@ perfloc_catch_tests(perfloc_property_tests property)
 target_link_libraries(perfloc_property_tests PRIVATE perfloc_interpreter)
 perfloc_catch_tests(perfloc_death_tests death)
 perfloc_catch_tests(perfloc_stress_tests stress)
-
-# What nearly every test includes, parsed once.
-target_precompile_headers(perfloc_tests PRIVATE support/catch.hpp <perfloc/perfloc.hpp> <string> <vector>)
-foreach(program perfloc_property_tests perfloc_death_tests perfloc_stress_tests)
-  target_precompile_headers(${program} REUSE_FROM perfloc_tests)
-endforeach()
+perfloc_catch_tests(perfloc_thread_tests threads)  # what is for ThreadSanitizer, beside random heap programs

@@ -8,6 +8,7 @@ if(PERFLOC_SANITIZE OR PERFLOC_COVERAGE)
 else()
   get_target_property(library_sources perfloc SOURCES)
   add_library(perfloc_scheduled STATIC ${library_sources})
+  set_target_properties(perfloc_scheduled PROPERTIES UNITY_BUILD ON)
   target_include_directories(perfloc_scheduled PUBLIC ${PROJECT_SOURCE_DIR}/include
     PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_definitions(perfloc_scheduled PUBLIC PERFLOC_SCHEDULE_POINTS)

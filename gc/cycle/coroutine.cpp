@@ -3,10 +3,13 @@
 #include "runtime/check.hpp"
 #include "runtime/poison.hpp"
 
+#include <perfloc/errors.hpp>
+
 #include <boost/context/detail/fcontext.hpp>
 #include <boost/context/protected_fixedsize_stack.hpp>
 
 #include <cstddef>
+#include <new>
 #include <utility>
 
 #if PERFLOC_ASAN
@@ -25,39 +28,47 @@ namespace {
 
 constexpr std::size_t kStackBytes = 256 * 1024;
 
-/// One side of a switch, as the sanitizers see it: they keep a shadow of each stack.
-struct Side {
-    [[maybe_unused]] void* fake_stack = nullptr;
-    [[maybe_unused]] const void* bottom = nullptr;
-    [[maybe_unused]] std::size_t bytes = 0;
-    [[maybe_unused]] void* tsan = nullptr;
-};
-
-void before_switch([[maybe_unused]] Side& from, [[maybe_unused]] Side& to, [[maybe_unused]] bool for_ever) {
-#if PERFLOC_ASAN
-    __sanitizer_start_switch_fiber(for_ever ? nullptr : &from.fake_stack, to.bottom, to.bytes);
-#endif
-#if PERFLOC_TSAN
-    __tsan_switch_to_fiber(to.tsan, 0);
-#endif
-}
-
-void after_switch([[maybe_unused]] Side& to, [[maybe_unused]] Side& from) {
-#if PERFLOC_ASAN
-    __sanitizer_finish_switch_fiber(to.fake_stack, &from.bottom, &from.bytes);
-#endif
-}
-
 }  // namespace
 
 struct Coroutine::Impl {
+    /// One side of a switch, as the sanitizers see it: they keep a shadow of each stack.
+    struct Side {
+        [[maybe_unused]] void* fake_stack = nullptr;
+        [[maybe_unused]] const void* bottom = nullptr;
+        [[maybe_unused]] std::size_t bytes = 0;
+        [[maybe_unused]] void* tsan = nullptr;
+    };
+
+    static void before_switch([[maybe_unused]] Side& from, [[maybe_unused]] Side& to, [[maybe_unused]] bool for_ever) {
+#if PERFLOC_ASAN
+        __sanitizer_start_switch_fiber(for_ever ? nullptr : &from.fake_stack, to.bottom, to.bytes);
+#endif
+#if PERFLOC_TSAN
+        __tsan_switch_to_fiber(to.tsan, 0);
+#endif
+    }
+
+    static void after_switch([[maybe_unused]] Side& to, [[maybe_unused]] Side& from) {
+#if PERFLOC_ASAN
+        __sanitizer_finish_switch_fiber(to.fake_stack, &from.bottom, &from.bytes);
+#endif
+    }
+
     std::function<void()> body;
     Side caller, own;
     boost::context::protected_fixedsize_stack allocator{kStackBytes};
-    boost::context::stack_context stack = allocator.allocate();
+    boost::context::stack_context stack = allocate_stack();
     boost::context::detail::fcontext_t inside = nullptr;   // the body, while it is suspended
     boost::context::detail::fcontext_t outside = nullptr;  // who resumed it, while it runs
     bool done = false;
+
+    boost::context::stack_context allocate_stack() {
+        try {
+            return allocator.allocate();
+        } catch (const std::bad_alloc&) {
+            throw ReservationError("perfloc: the system refuses 256 KiB for the collector's stack");
+        }
+    }
 
     /// The last switch takes ASan's stack for locals away: no function that it instruments may be below. Which is why this is
     /// fcontext and not Boost's fiber, whose own frames are there.
@@ -97,15 +108,15 @@ void Coroutine::resume() {
 #if PERFLOC_TSAN
     impl_->caller.tsan = __tsan_get_current_fiber();
 #endif
-    before_switch(impl_->caller, impl_->own, false);
+    Impl::before_switch(impl_->caller, impl_->own, false);
     impl_->inside = boost::context::detail::jump_fcontext(impl_->inside, impl_.get()).fctx;
-    after_switch(impl_->caller, impl_->own);
+    Impl::after_switch(impl_->caller, impl_->own);
 }
 
 void Coroutine::suspend() {
-    before_switch(impl_->own, impl_->caller, false);
+    Impl::before_switch(impl_->own, impl_->caller, false);
     impl_->outside = boost::context::detail::jump_fcontext(impl_->outside, nullptr).fctx;
-    after_switch(impl_->own, impl_->caller);
+    Impl::after_switch(impl_->own, impl_->caller);
 }
 
 bool Coroutine::finished() const { return impl_->done; }

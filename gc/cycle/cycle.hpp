@@ -7,6 +7,7 @@
 #include "runtime/clock.hpp"
 #include "runtime/heap_core.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -19,6 +20,9 @@ using detail::Region;
 
 /// Region::root_lineage where roots of several lineages were found: all survivors go to the root scope.
 inline constexpr std::uint64_t kSeveralLineages = ~std::uint64_t{0};
+
+/// Handles that are dealt with between two looks at the clock.
+inline constexpr int kHandlesAtOnce = 32;
 
 /// What names an object of the set from outside, as it was found: what the object is, and the scope that it goes to.
 struct CycleRoot {
@@ -150,7 +154,9 @@ public:
     explicit Deadline(std::uint64_t ticks) : ticks_(ticks) {}
     static Deadline never() { return Deadline(UINT64_MAX); }
     static Deadline in(std::chrono::nanoseconds time) {
-        return Deadline(detail::TickClock::now() + detail::TickClock::ticks(time));
+        constexpr std::chrono::hours most{24 * 365};  // as ticks, more might be no number
+        return Deadline(detail::TickClock::now() +
+                        detail::TickClock::ticks(std::min<std::chrono::nanoseconds>(time, most)));
     }
     /// For tests: whatever needs no longer than that may begin, and ends the slice.
     static Deadline once(std::chrono::nanoseconds time) {

@@ -15,7 +15,8 @@ using detail::BarrierMode;
 
 namespace {
 
-constexpr unsigned kGhostsAtOnce = 64, kMostGhostsAtOnce = 2048;
+constexpr std::size_t kGhostsAtOnce = 64, kMostGhostsAtOnce = 2048;
+constexpr std::size_t kParkedAtOnce = 16;
 
 /// To wake a thread that sleeps: a call of the system, and an interrupt of another core.
 constexpr std::chrono::microseconds kWakeTakes{40};
@@ -27,10 +28,15 @@ Engine::Engine(HeapCore& heap, bool wants_thread) : heap_(heap), cycle_(heap), d
 void Engine::poll() {
     ++heap_.collection.polls;
     heap_.collection.parked_at_poll = heap_.collection.parked;
-    // A part of them, so that there is an end to them however many come.
-    const auto ghosts = static_cast<unsigned>(heap_.ghosts.size() / 8);
-    detail::drop_ghosts(heap_, std::clamp(ghosts, kGhostsAtOnce, kMostGhostsAtOnce));
+    detail::drop_ghosts(heap_, kGhostsAtOnce, kMostGhostsAtOnce);
+    if (!active()) release_parked(kParkedAtOnce);  // else slices do
     forget_shades();
+}
+
+bool Engine::release_parked(std::size_t most) {
+    std::size_t released = 0;
+    while (released < most && detail::release_parked(heap_)) ++released;
+    return released != 0;
 }
 
 /// At a poll. For regions that wait it is as if they had ended here: no raw pointer is older.
@@ -191,6 +197,7 @@ bool Engine::finish(bool may_destroy, bool in_poll) {
         } else if (phase() == CyclePhase::destroy && !may_destroy) {
             return false;
         } else if (phase() == CyclePhase::idle) {
+            release_parked(SIZE_MAX);              // also what was parked while it went on
             return heap_.collection.waiting == 0;  // the others wait for a poll
         }
     }

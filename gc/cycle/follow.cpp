@@ -17,12 +17,6 @@ namespace perfloc::gc {
 using detail::HandleNode;
 using detail::SpanList;
 
-namespace {
-
-constexpr int kHandlesAtOnce = 32;
-
-}  // namespace
-
 void Follow::begin() {
     region_ = done_ = 0;
     part_ = 0;

@@ -13,7 +13,6 @@ using detail::HandleNode;
 
 namespace {
 
-constexpr int kHandlesAtOnce = 32;
 constexpr std::uint64_t kElementsAtOnce = 64;  // of an array
 
 }  // namespace

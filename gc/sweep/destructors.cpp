@@ -21,14 +21,38 @@ bool is_dying(HeapCore& heap, const void* address) {
     return looked_at && !marked_word(marks, heap.pages, address);
 }
 
-void check_no_resurrection(HeapCore& heap) {
+/// `inner`: only of those that die in this one, where an outer destructor may hold handles to others yet.
+void check_no_resurrection(HeapCore& heap, const Region* inner) {
     const std::lock_guard guard(heap.global_handles);
-    for (const detail::HandleNode* list : {&heap.dying, &heap.dying_globals}) {
-        PERFLOC_CHECK(list_empty(*list),
-                      "a destructor leaves a handle to a dying object of type {}: destructors may not resurrect",
-                      detail::type_of(list->next->object).name);
+    for (detail::HandleNode* list : {&heap.dying, &heap.dying_globals}) {
+        for_each_handle(*list, [&](const detail::HandleNode& node) {
+            PERFLOC_CHECK(inner != nullptr && &heap.region_at(node.object) != inner,
+                          "a destructor leaves a handle to a dying object of type {}: destructors may not resurrect",
+                          detail::type_of(node.object).name);
+        });
     }
 }
+
+/// The innermost scope is not ended by a destructor, which would end what whoever runs it is in.
+class Held {
+public:
+    explicit Held(const HeapCore& heap)
+        : region_(detail::hot.mutator != nullptr && detail::hot.mutator->heap == &heap ? detail::hot.region : nullptr) {
+        if (region_ != nullptr && region_->constructing++ == 0) region_->attention |= detail::kConstructingBit;
+    }
+    ~Held() {
+        if (region_ == nullptr) return;
+        if (--region_->constructing == 0) region_->attention &= ~detail::kConstructingBit;
+        PERFLOC_CHECK(detail::hot.region == region_,
+                      "scope \"{}\" was current before a destructor ran, and \"{}\" is now",
+                      detail::LabelTable::name(region_->label), detail::LabelTable::name(detail::hot.region->label));
+    }
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+
+private:
+    detail::RegionHot* region_;
+};
 
 }  // namespace
 
@@ -56,16 +80,19 @@ void take_dead(HeapCore& heap, const MarkBitmap& marks, Region& region, std::vec
 
 namespace {
 
-/// Runs what runs destructors.
+/// Runs what runs destructors, of objects that died in this region.
 template <class F>
-void as_destructors(HeapCore& heap, F&& run) {
+void as_destructors(HeapCore& heap, const Region& region, F&& run) {
     // A destructor may end a scope that has some of its own.
     const auto outer = std::exchange(heap.is_dying, &is_dying);
     detail::update_watch(heap);
     ++detail::hot.quiet;
-    run();
+    {
+        const Held innermost(heap);
+        run();
+    }
     --detail::hot.quiet;
-    if (outer == nullptr) check_no_resurrection(heap);  // an outer destructor may hold one yet
+    check_no_resurrection(heap, outer != nullptr ? &region : nullptr);
     heap.is_dying = outer;
     detail::update_watch(heap);
 }
@@ -74,7 +101,7 @@ void as_destructors(HeapCore& heap, F&& run) {
 
 void run_destructors(HeapCore& heap, const std::vector<void*>& dead) {
     if (dead.empty()) return;
-    as_destructors(heap, [&] {
+    as_destructors(heap, heap.region_at(dead.front()), [&] {
         for (void* const object : dead) {
             const Header header = detail::header_of(object);
             detail::type_info(detail::header_type(header)).destroy(object, detail::header_count(header));
@@ -88,7 +115,8 @@ bool run_some_destructors(HeapCore& heap, void* object, std::uint64_t& done, std
     const std::uint64_t stride = detail::type_shapes()[type].stride;
     const std::uint64_t count = detail::header_count(header);
     const std::uint64_t n = stride != 0 ? std::min(most, count - done) : count;  // of an object: the words behind it
-    as_destructors(heap, [&] { detail::type_info(type).destroy(static_cast<char*>(object) + done * stride, n); });
+    as_destructors(heap, heap.region_at(object),
+                   [&] { detail::type_info(type).destroy(static_cast<char*>(object) + done * stride, n); });
     done += n;
     return done == count;
 }

@@ -21,9 +21,12 @@ void* const* stack_end() {
     return reinterpret_cast<void* const*>(static_cast<char*>(low) + bytes);
 }
 
-/// Reads between variables, on purpose. All alone: what GCC 12 inlines into a function that is not sanitized leaves marks
-/// of ASan's on the stack.
-__attribute__((noinline, no_sanitize_address)) void* read_word(void* const* word) { return *word; }
+/// Reads between variables, and words that another thread may be writing (of a global handle on this stack), on purpose: what it
+/// reads is compared, and never followed. All alone: what GCC 12 inlines into a function that is not sanitized leaves marks of
+/// ASan's on the stack.
+__attribute__((noinline, no_sanitize("address"), no_sanitize("thread"))) void* read_word(void* const* word) {
+    return *static_cast<void* const volatile*>(word);
+}
 
 }  // namespace
 
@@ -31,7 +34,7 @@ __attribute__((noinline, no_sanitize_address)) void* read_word(void* const* word
 void StackWatch::before() {
     words_.clear();
     values_.clear();
-    if (lines_ >= kMostLines || heap_.mutator == nullptr) return;
+    if (lines_ >= kMostLines || heap_.mutator() == nullptr) return;
     const auto start = detail::Clock::now();
     if (start < next_ && !heap_.stress.move) return;
     static thread_local void* const* const end = stack_end();  // the mutator may be on another thread than before

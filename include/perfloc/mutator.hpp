@@ -49,8 +49,9 @@ private:
 inline void poll() { detail::poll(); }
 
 /// While it lives, the calling mutator is given no slice: polls do nothing. `bytes` are made available up front, their pages
-/// touched, or the constructor throws OutOfMemory at once; of what is allocated beyond them, the limit alone decides. May be
-/// nested. Ends on the thread it began on. The constructor may take long (it commits, and may wait for a collection,
+/// touched, or the constructor throws OutOfMemory at once; of what is allocated beyond them, the limit alone decides. They are counted
+/// in blocks of 256 KiB: what is left free at the ends of these, behind objects that do not fit any more, counts too (an eighth at
+/// most for objects of up to 32 KiB, up to a half for larger ones). May be nested. Ends on the thread it began on. The constructor may take long (it commits, and may wait for a collection,
 /// but not inside constructors and destructors of managed objects).
 class PERFLOC_API NoPause {
 public:

@@ -162,8 +162,10 @@ public:
     /// and destructors) it does not wait.
     template <class Rep, class Period>
     ScopeReport end_and_wait(std::chrono::duration<Rep, Period> timeout) {
-        const ScopeReport report =
-            detail::end_detached_and_wait(region_, std::chrono::duration_cast<std::chrono::nanoseconds>(timeout));
+        constexpr std::chrono::hours most{24 * 365};  // as nanoseconds, more might be no number
+        const bool longer = timeout > most;
+        const ScopeReport report = detail::end_detached_and_wait(
+            region_, longer ? most : std::chrono::duration_cast<std::chrono::nanoseconds>(timeout));
         region_ = nullptr;
         return report;
     }

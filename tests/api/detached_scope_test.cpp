@@ -165,3 +165,12 @@ TEST_CASE("thousands of detached scopes, a few open at a time, need little memor
         if (label.name == "request") CHECK(label.ended == 20'000);
     }
 }
+
+TEST_CASE("end_and_wait() waits for as long as it is told, be that more than there is") {
+    Bench bench;
+    DetachedScope scope(bench.heap, "waits");
+    auto kept = scope.make<Node>(nullptr, nullptr, 5);
+    for (int i = 0; i < 20'000; ++i) kept->left = scope.make_raw<Node>(kept->left.get());
+    CHECK(scope.end_and_wait(std::chrono::hours::max()).settled);
+    CHECK(kept->value == 5);
+}

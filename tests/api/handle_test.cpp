@@ -3,11 +3,8 @@
 #include "api/objects.hpp"
 #include "gc/inspect.hpp"
 
-#include <array>
-#include <atomic>
 #include <deque>
 #include <map>
-#include <memory>
 #include <optional>
 #include <thread>
 #include <unordered_map>
@@ -230,55 +227,6 @@ TEST_CASE("another thread may copy, move, drop and keep a global handle") {
     CHECK_FALSE(global);
     CHECK_FALSE(second);
     CHECK(taken->value == 1);
-}
-
-TEST_CASE("threads copy and drop global handles while the mutator collects") {
-    Bench bench;
-    GlobalHandle<Node> global(make<Node>(nullptr, nullptr, 1));
-    std::vector<std::thread> threads;
-    for (int t = 0; t < 2; ++t) {
-        threads.emplace_back([&global] {
-            for (int i = 0; i < 2000; ++i) {
-                GlobalHandle<Node> copy = global;
-                GlobalWeakHandle<Node> none;
-                GlobalHandle<Node> other = std::move(copy);
-            }
-        });
-    }
-    for (int i = 0; i < 20; ++i) {
-        make_raw<Node>();
-        bench.heap.collect_full();
-    }
-    for (std::thread& thread : threads) thread.join();
-    CHECK(global->value == 1);
-    CHECK(bench.heap.verify().ok());
-}
-
-TEST_CASE("threads copy and drop global handles while the end of the scope promotes what they name") {
-    Heap heap({.reserve = std::size_t{1} << 30, .collector = Collector::hinted});
-    Mutator me(heap);
-    std::atomic<GlobalHandle<Node>*> handed{nullptr};
-    std::atomic<bool> done{false};
-    std::thread other([&] {
-        while (!done.load()) {
-            const std::unique_ptr<GlobalHandle<Node>> taken(handed.exchange(nullptr));
-            if (taken != nullptr) std::vector<GlobalHandle<Node>>(4, *taken);
-        }
-    });
-    for (int i = 0; i < 3000; ++i) {
-        Scope scope("promotes");
-        std::vector<GlobalHandle<Node>> kept;
-        for (int k = 0; k < 50; ++k) kept.emplace_back(make_raw<Node>(nullptr, nullptr, i));
-        auto mine = std::make_unique<GlobalHandle<Node>>(kept.front());
-        delete handed.exchange(mine.release());
-        if (i % 2 == 0) std::this_thread::yield();
-        scope.end();
-        for (const GlobalHandle<Node>& handle : kept) REQUIRE(handle->value == i);
-    }
-    done.store(true);
-    other.join();
-    delete handed.load();
-    CHECK(heap.verify().ok());
 }
 
 TEST_CASE("a global weak handle is cleared when its object dies") {

@@ -3,6 +3,8 @@
 #include "api/environment.hpp"
 #include "api/objects.hpp"
 
+#include <perfloc/testing.hpp>
+
 #include <chrono>
 #include <string>
 #include <vector>
@@ -229,4 +231,66 @@ TEST_CASE("memory that is prefaulted counts before it is used") {
     Mutator me(heap);
     CHECK(objects::length(objects::chain(10'000)) == 10'000);
     CHECK(heap.verify().ok());
+}
+
+TEST_CASE("who polls after OutOfMemory, and tries again, gets what was garbage") {
+    for (const Collector collector : {Collector::hinted, Collector::full}) {
+        for (const bool thread : {false, true}) {
+            Options options = limited(32_MiB, collector);
+            options.collector_thread = thread;
+            Heap heap(options);
+            Mutator me(heap);
+            for (int i = 0; i < 13; ++i) make_raw_array<char>(1_MiB);
+            REQUIRE_THROWS_AS(make_raw_array<char>(20_MiB), OutOfMemory);
+            poll();
+            CHECK(make_array<char>(20_MiB));
+        }
+    }
+}
+
+TEST_CASE("what is parked while a collection goes on comes back with it") {
+    const int how = GENERATE(0, 1, 2, 3);
+    CAPTURE(how);
+    Options options = limited(64_MiB);
+    options.collector_thread = false;
+    Heap heap(options);
+    Mutator me(heap);
+    DetachedScope other(heap, "other");
+    Node* const target = other.make_raw<Node>();
+    DetachedScope large(heap, "large");
+    large.make_raw<Node>(target);  // so that a collection may have to look at it
+    for (int i = 0; i < 40; ++i) {
+        const DetachedScope::Enter enter(large);
+        make_raw_array<char>(1_MiB);
+    }
+    other.trim();
+    testing::run_to(heap, "gather");
+    large.end();
+    REQUIRE(heap.stats().used_bytes() > 40_MiB);
+    if (how == 0) {
+        heap.collect_full();
+    } else if (how == 1) {
+        CHECK(me.collect_until(std::chrono::steady_clock::now() + std::chrono::seconds(10)));
+    } else if (how == 2) {
+        testing::run_to(heap, "idle");
+        poll();
+    } else {
+        CHECK(make_array<char>(32_MiB));  // at the limit
+    }
+    CHECK(heap.stats().used_bytes() < 34_MiB);
+    other.end();
+}
+
+TEST_CASE("a recursion fits after one of its scopes was large") {
+    Heap heap(limited(64_MiB));
+    Mutator me(heap);
+    const auto visit = [](auto& self, int depth, int arrays) -> void {
+        const Scope scope("visit");
+        make_raw<Leaf>();
+        for (int i = 0; i < arrays; ++i) make_raw_array<char>(16_KiB);
+        if (depth > 0) self(self, depth - 1, 0);
+    };
+    visit(visit, 0, 20);
+    visit(visit, 2000, 0);
+    CHECK(heap.stats().lost_handles() == 0);
 }

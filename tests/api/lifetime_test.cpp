@@ -3,7 +3,6 @@
 #include "api/objects.hpp"
 #include "support/catch.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <thread>
@@ -26,59 +25,6 @@ private:
 };
 
 }  // namespace
-
-TEST_CASE("threads that attach at once are mutators one after the other") {
-    Heap heap(objects::small());
-    std::atomic<int> inside{0}, attached{0}, both{0};
-    const auto attach_often = [&] {
-        for (int i = 0; i < 3000; ++i) {
-            try {
-                const Mutator me(heap);
-                both += inside.fetch_add(1) != 0;
-                ++attached;
-                make<Node>();
-                inside.fetch_sub(1);
-            } catch (const AttachError&) {
-                std::this_thread::yield();
-            }
-        }
-    };
-    std::thread other(attach_often);
-    attach_often();
-    other.join();
-    CHECK(attached > 0);
-    CHECK(both == 0);
-}
-
-TEST_CASE("a weak global handle may be copied anywhere while its object dies") {
-    Heap heap(objects::small());
-    Mutator me(heap);
-    constexpr std::size_t kHandles = 64;
-    std::vector<GlobalWeakHandle<Node>> handles(kHandles);
-    std::atomic<int> round{0}, copied{0};
-    std::atomic<bool> stop{false};
-    std::thread other([&] {
-        for (int seen = 0; !stop;) {
-            if (round == seen) continue;
-            seen = round;
-            for (int i = 0; i < 4; ++i) {
-                for (const auto& handle : handles) const GlobalWeakHandle<Node> copy(handle);
-            }
-            copied = seen;
-        }
-    });
-    for (int i = 1; i <= 500; ++i) {
-        {
-            Scope scope{"dying"};
-            for (auto& handle : handles) handle = GlobalWeakHandle<Node>(make_raw<Node>());
-            round = i;
-        }
-        while (copied != i) std::this_thread::yield();
-        for (const auto& handle : handles) REQUIRE_FALSE(handle);
-    }
-    stop = true;
-    other.join();
-}
 
 TEST_CASE("a detached scope begins on the mutator's thread, or where there is none") {
     Heap heap(objects::small());

@@ -293,3 +293,28 @@ TEST_CASE("on a thread without a mutator every way to make an object is refused 
     }).join();
     std::thread([&] { CHECK_THROWS_AS(make_in<Node>(bench.heap.root()), AttachError); }).join();
 }
+
+TEST_CASE("an argument whose conversion ends a detached scope leaves the other arguments' objects where they are") {
+    struct Ends {
+        DetachedScope& scope;
+        operator int() const {
+            scope.end();
+            return 7;
+        }
+    };
+    struct Numbered {
+        Ref<Node> node;
+        int number;
+    };
+    Heap heap(objects::small());
+    Mutator me(heap);
+    DetachedScope scope(heap, "ends");
+    const Handle<Node> node = scope.make<Node>(nullptr, nullptr, 42);
+    const Handle<Numbered> numbered = make<Numbered>(node, Ends{scope});
+    CHECK(numbered->node == node.get());
+    CHECK(numbered->node->value == 42);
+    CHECK(numbered->number == 7);
+    me.collect_until(std::chrono::steady_clock::now() + std::chrono::seconds(10));
+    CHECK(numbered->node->value == 42);
+    CHECK(heap.verify().ok());
+}

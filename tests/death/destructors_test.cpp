@@ -118,6 +118,31 @@ TEST_CASE("a destructor that leaves a global handle to its object aborts and nam
     }
 }
 
+TEST_CASE("what dies in a destructor's own scope is not resurrected either", "[death]") {
+    struct Inner {
+        Handle<Inner>* kept;
+        explicit Inner(Handle<Inner>& to) : kept(&to) {}
+        ~Inner() { *kept = Handle<Inner>(this); }
+        void trace(perfloc::Tracer&) const {}
+    };
+    struct Outer {
+        Outer() = default;
+        ~Outer() {
+            Handle<Inner> kept;
+            const perfloc::Scope scope("in a destructor");
+            perfloc::make_raw<Inner>(kept);
+        }
+        void trace(perfloc::Tracer&) const {}
+    };
+    const auto child = death::run([] {
+        Heap heap(death::small_heap());
+        Mutator me(heap);
+        const perfloc::Scope scope("outer");
+        perfloc::make_raw<Outer>();
+    });
+    CHECK(child.died_saying({"destructor", "Inner", "may not resurrect"}));
+}
+
 TEST_CASE("a destructor may use a handle to its object while it runs", "[death]") {
     struct Careful {
         std::int64_t* seen;

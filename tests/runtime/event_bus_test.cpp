@@ -7,7 +7,6 @@
 
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 using namespace perfloc;
@@ -158,32 +157,6 @@ TEST_CASE("a pause is told as it stands in the log, on the monotonic clock") {
     CHECK(event.pause.at == log[1].at);
     CHECK(event.pause.label == "heard");
     CHECK(recorder.pauses[1].time >= event.time);
-}
-
-TEST_CASE("two threads tell at once, and calls do not overlap") {
-    Bench bench;
-    struct Counter : EventListener {
-        void on_slice_done(const SliceDoneEvent& e) noexcept override {
-            ++slices;  // a plain counter: ThreadSanitizer would see an overlap
-            of_collector += e.collector_thread;
-        }
-        int slices = 0;
-        int of_collector = 0;
-    } counter;
-    bench.events.add(counter);
-    const auto tell = [&] {
-        for (int i = 0; i < 10'000; ++i) bench.events.slice(SliceKind::marking, bench.events.now(), {}, 0ns);
-    };
-    std::thread collector([&] {
-        EventBus::this_thread_collects();
-        tell();
-    });
-    tell();
-    collector.join();
-    bench.events.remove(counter);
-    CHECK(counter.slices == 20'000);
-    CHECK(counter.of_collector == 10'000);
-    CHECK(Stats(bench.heap).slice_overruns(PauseCause::marking) == 20'000);
 }
 
 TEST_CASE("a listener that adds or removes one during a call aborts") {
