@@ -99,7 +99,11 @@ private:
 class Parcel {
 public:
     Parcel(Object head, Object* inside) : head_(head), inside_(inside), value_(new std::uint64_t(head.value)) {}
-    ~Parcel() { report_death(head_); }
+    /// What a destructor holds for a moment as well.
+    ~Parcel() {
+        report_death(head_);
+        if (detail::hot.mutator != nullptr) const Handle<Object> moment(inside_);
+    }
     void trace(Tracer& tracer) const { tracer(inside_); }
     Object* head() { return &head_; }
     Link& link() { return inside_; }
@@ -114,7 +118,11 @@ private:
 struct Crate {
     Object head;
     Link inside;
-    ~Crate() { report_death(head); }
+    /// What a destructor overwrites is told to a collection that goes on or waits.
+    ~Crate() {
+        report_death(head);
+        inside = nullptr;
+    }
 };
 
 struct Busy {
