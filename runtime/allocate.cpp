@@ -116,7 +116,7 @@ void* allocate_large(HeapCore& heap, Region& region, std::size_t bytes, Header h
 }  // namespace
 
 bool relieve(HeapCore& heap) {
-    if (hot.quiet != 0 || !heap.collection.active()) return false;
+    if (hot.quiet != 0 || (!heap.collection.active() && heap.first_parked == nullptr)) return false;
     Region& current = *heap.current_region();
     store_hot();
     const bool any = heap.collector->relieve();

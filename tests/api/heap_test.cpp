@@ -249,7 +249,7 @@ TEST_CASE("who polls after OutOfMemory, and tries again, gets what was garbage")
 }
 
 TEST_CASE("what is parked while a collection goes on comes back with it") {
-    const int how = GENERATE(0, 1, 2, 3);
+    const int how = GENERATE(0, 1, 2, 3, 4);
     CAPTURE(how);
     Options options = limited(64_MiB);
     options.collector_thread = false;
@@ -275,9 +275,10 @@ TEST_CASE("what is parked while a collection goes on comes back with it") {
         testing::run_to(heap, "idle");
         poll();
     } else {
+        if (how == 4) testing::run_to(heap, "idle");
         CHECK(make_array<char>(32_MiB));  // at the limit
     }
-    CHECK(heap.stats().used_bytes() < 34_MiB);
+    CHECK(heap.stats().used_bytes() < 40_MiB);
     other.end();
 }
 

@@ -6,6 +6,7 @@
 #include <perfloc/testing.hpp>
 #include <perfloc/units.hpp>
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <memory>
@@ -99,10 +100,10 @@ TEST_CASE(
 TEST_CASE("a destructor may end the detached scope that the survivors of its own scope go to") {
     Heap heap(options());
     Mutator me(heap);
-    for (int round = 0; round < 50; ++round) {
+    const bool named = GENERATE(false, true);
+    for (int round = 0; round < 200; ++round) {
         auto detached = std::make_unique<DetachedScope>(heap);
         auto* const holder = detached->make_raw<Holder>();
-        const bool named = round % 2 != 0;
         Handle<Holder> handle(named ? holder : nullptr);
         std::vector<std::unique_ptr<DetachedScope>> others;
         std::vector<Handle<Array<std::uint64_t>>> arrays;
@@ -119,12 +120,12 @@ TEST_CASE("a destructor may end the detached scope that the survivors of its own
             make_raw<Last>(end);
         }
         for (const auto& array : arrays) {
-            for (const std::uint64_t word : *array) REQUIRE(word == 0x77);
+            REQUIRE(std::all_of(array->begin(), array->end(), [](std::uint64_t word) { return word == 0x77; }));
         }
         if (named) {
             for (const auto& node : handle->nodes) REQUIRE(node->value == 42);
         }
-        if (round % 3 == 0) poll();
+        poll();
     }
     me.collect_until(std::chrono::steady_clock::now() + std::chrono::seconds(10));
     CHECK(heap.verify().ok());
