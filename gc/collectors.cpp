@@ -62,7 +62,8 @@ public:
     }
 
     void condemn(Region& ended, Region& enclosing) noexcept override {
-        if (engine_.phase() == CyclePhase::idle) engine_.hold(waits_for_poll());
+        // Not in the middle of a collection in the caller, whose destructors may end scopes.
+        if (engine_.phase() == CyclePhase::idle) engine_.hold(waits_for_poll() || phase_.now() != Phase::idle);
         engine_.condemn(ended, enclosing);
     }
 
@@ -91,9 +92,10 @@ public:
         if (!engine_.active()) return engine_.release_parked(SIZE_MAX);
         const detail::Moment start = heap_.events.now();
         const std::uint64_t collections = heap_.totals.scope_collections;
+        const std::size_t used = heap_.pool.used_bytes();
         engine_.finish(false, false);  // what waits for a poll stays
         heap_.events.pause(PauseCause::stall, start, 0, 0, Label("(heap)"));
-        return heap_.totals.scope_collections != collections;
+        return heap_.totals.scope_collections != collections || heap_.pool.used_bytes() < used;
     }
 
     bool collect_until(std::chrono::steady_clock::time_point until) override {
@@ -150,6 +152,7 @@ public:
 
     void collect(CollectionReason reason) {
         if (phase_.now() != Phase::idle || detail::hot.quiet != 0) return;  // law [quiet]
+        heap_.refused = false;
         detail::drop_all_ghosts(heap_);
         engine_.poll();
         const bool ended = engine_.finish(true, true);
@@ -165,7 +168,8 @@ public:
     bool safepoint() override {
         if (heap_.listens() && !heap_.stress.move) return paced_safepoint();
         const bool grown = heap_.safepoint_due && heap_.pool.used_bytes() > heap_.collect_above;
-        const bool due = std::exchange(heap_.refused, false) || grown;
+        const bool refused = std::exchange(heap_.refused, false) && heap_.options.collector == Collector::full;
+        const bool due = refused || grown;
         heap_.safepoint_due = false;
         look_for_undeclared_references();
         if (due || heap_.stress.move) {

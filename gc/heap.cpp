@@ -62,12 +62,18 @@ Heap::~Heap() {
     gc::MarkBitmap marks(heap.memory);
     int round = 0;
     do {
+        // What destructors make is in new spans, which are not condemned.
+        detail::store_hot();
+        detail::retire_cursors(heap, *heap.root);
+        detail::load_hot(*heap.root);
         gc::condemn_spans(heap, marks, *heap.root);
         std::vector<void*> dead;
         gc::take_dead(heap, marks, *heap.root, dead);
         gc::run_destructors(heap, dead);
+        detail::store_hot();
         heap.collector->finish();  // of scopes that destructors have ended
-        lose();                    // those that destructors have made
+        detail::load_hot(*heap.root);
+        lose();  // those that destructors have made
     } while (!heap.root->cleanups.empty() && ++round < kMostRounds);
     PERFLOC_CHECK(heap.root->cleanups.empty(),
                   "the last destructors of a heap go on making objects with destructors, for {} rounds", kMostRounds);

@@ -87,16 +87,19 @@ Region& open_detached(HeapCore& heap, const Label& label) {
     return *region;
 }
 
-ScopeReport end_detached(RegionHot* hot_region) {
-    Region* const region = static_cast<Region*>(hot_region);
-    if (const std::string why = refusal(region); !why.empty()) throw ScopeError(why);
-    return end_checked(heap_of(*region, "ended"), *region);
-}
-
-ScopeReport end_detached_and_wait(RegionHot* hot_region, std::chrono::nanoseconds timeout) {
+ScopeReport end_detached(RegionHot*& hot_region) {
     Region* const region = static_cast<Region*>(hot_region);
     if (const std::string why = refusal(region); !why.empty()) throw ScopeError(why);
     HeapCore& heap = heap_of(*region, "ended");
+    hot_region = nullptr;
+    return end_checked(heap, *region);
+}
+
+ScopeReport end_detached_and_wait(RegionHot*& hot_region, std::chrono::nanoseconds timeout) {
+    Region* const region = static_cast<Region*>(hot_region);
+    if (const std::string why = refusal(region); !why.empty()) throw ScopeError(why);
+    HeapCore& heap = heap_of(*region, "ended");
+    hot_region = nullptr;
     const auto until = Clock::now() + std::min<std::chrono::nanoseconds>(timeout, std::chrono::hours(24 * 365));
     const Bytes allocated = allocated_bytes(heap, *region);
     ScopeReport settled;
@@ -119,8 +122,8 @@ ScopeReport end_detached_and_wait(RegionHot* hot_region, std::chrono::nanosecond
     return report;
 }
 
-void abandon_detached(RegionHot* hot_region) noexcept {
-    Region* const region = static_cast<Region*>(hot_region);
+void abandon_detached(RegionHot*& hot_region) noexcept {
+    Region* const region = static_cast<Region*>(std::exchange(hot_region, nullptr));
     if (const std::string why = refusal(region); !why.empty()) fail(why.substr(std::string_view("perfloc: ").size()));
     PERFLOC_CHECK(hot.mutator != nullptr, "detached scope \"{}\" is ended on a thread without a mutator",
                   LabelTable::name(region->label));

@@ -70,6 +70,7 @@ StandInMutator::StandInMutator(HeapCore& heap) : heap_(heap), before_(hot), core
     if (!claim(heap, *core_)) throw AttachError("perfloc: collect_full() by a thread that is not the heap's mutator");
     if (before_.mutator != nullptr) store_hot();
     set_hot(heap, *core_);
+    hot.quiet = 0;  // of the other heap
 }
 
 StandInMutator::~StandInMutator() {

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 /// The slow paths of a lexical scope's begin and end.
 namespace perfloc::detail {
@@ -94,8 +95,8 @@ RegionHot* begin_scope_slow(Label label) {
     return &region;
 }
 
-void end_scope_slow(RegionHot* hot_region) noexcept {
-    Region& region = as_region(*hot_region);
+void end_scope_slow(RegionHot*& hot_region) noexcept {
+    Region& region = as_region(*std::exchange(hot_region, nullptr));
     PERFLOC_CHECK(hot.mutator != nullptr, "scope \"{}\" ends on a thread without a mutator", name_of(region));
     HeapCore& heap = *hot.mutator->heap;
     const RegionHot* const top = innermost(heap, region);
@@ -104,7 +105,7 @@ void end_scope_slow(RegionHot* hot_region) noexcept {
     end_checked(heap, region);
 }
 
-ScopeReport end_scope_now(RegionHot* hot_region) {
+ScopeReport end_scope_now(RegionHot*& hot_region) {
     if (hot_region == nullptr) throw ScopeError("perfloc: a scope is ended twice");
     Region& region = as_region(*hot_region);
     if (hot.mutator == nullptr) {
@@ -114,9 +115,8 @@ ScopeReport end_scope_now(RegionHot* hot_region) {
     if (const RegionHot* const top = innermost(heap, region); top != &region) {
         throw ScopeError("perfloc: " + out_of_order(region, top));
     }
-    if (region.constructing != 0) {
-        throw ScopeError("perfloc: " + ends_too_early(region));
-    }
+    if (region.constructing != 0) throw ScopeError("perfloc: " + ends_too_early(region));
+    hot_region = nullptr;
     return end_checked(heap, region);
 }
 

@@ -15,7 +15,9 @@ else()
   target_compile_features(perfloc_scheduled PUBLIC cxx_std_20)
   target_link_libraries(perfloc_scheduled PUBLIC Boost::headers PRIVATE Boost::context fmt::fmt Threads::Threads)
 
-  target_sources(perfloc_schedule_tests PRIVATE ${interpreter_sources} ${support_sources})
+  # No header has a point, so these are the same with either library.
+  target_sources(perfloc_schedule_tests PRIVATE
+    $<TARGET_OBJECTS:perfloc_interpreter> $<TARGET_OBJECTS:perfloc_test_support>)
   target_include_directories(perfloc_schedule_tests PRIVATE ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(perfloc_schedule_tests PRIVATE perfloc_scheduled Catch2::Catch2 fmt::fmt Threads::Threads)
 endif()

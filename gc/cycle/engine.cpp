@@ -197,8 +197,8 @@ bool Engine::finish(bool may_destroy, bool in_poll) {
         } else if (phase() == CyclePhase::destroy && !may_destroy) {
             return false;
         } else if (phase() == CyclePhase::idle) {
-            release_parked(SIZE_MAX);              // also what was parked while it went on
-            return heap_.collection.waiting == 0;  // the others wait for a poll
+            if (heap_.collection.waiting == 0) release_parked(SIZE_MAX);  // also what was parked while it went on
+            return heap_.collection.waiting == 0;                         // the others wait for a poll
         }
     }
     return true;

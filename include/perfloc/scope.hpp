@@ -24,12 +24,13 @@ struct ScopeReport {
 namespace detail {
 
 PERFLOC_COLD PERFLOC_API RegionHot* begin_scope_slow(Label label);
-PERFLOC_API void end_scope_slow(RegionHot* region) noexcept;
-PERFLOC_API ScopeReport end_scope_now(RegionHot* region);
+// These take the scope's own pointer and clear it before anything else: a destructor that runs meanwhile finds that it has ended.
+PERFLOC_API void end_scope_slow(RegionHot*& region) noexcept;
+PERFLOC_API ScopeReport end_scope_now(RegionHot*& region);
 PERFLOC_API void keep_scope(RegionHot& region) noexcept;
 PERFLOC_API void expect_bytes(RegionHot& region, std::size_t bytes);
 PERFLOC_API void trim_scope(RegionHot& region);
-PERFLOC_API ScopeReport end_detached_and_wait(RegionHot* region, std::chrono::nanoseconds timeout);
+PERFLOC_API ScopeReport end_detached_and_wait(RegionHot*& region, std::chrono::nanoseconds timeout);
 [[noreturn]] PERFLOC_COLD PERFLOC_API void ended_scope();  ///< throws ScopeError
 
 }  // namespace detail
@@ -67,7 +68,7 @@ public:
             detail::hot.span_bytes = parent->span_bytes;
             detail::hot.region = parent;
         } else if (region != nullptr) {
-            detail::end_scope_slow(region);
+            detail::end_scope_slow(region_);
         }
     }
     Scope(const Scope&) = delete;
@@ -80,11 +81,7 @@ public:
     /// Asks for a collection of the scope, with all that it encloses, while it stays open; starts at the next poll.
     void trim() { detail::trim_scope(region()); }
     /// Ends the scope before the brace does. Throws ScopeError when it has ended, or is not the innermost one.
-    ScopeReport end() {
-        const ScopeReport report = detail::end_scope_now(region_);
-        region_ = nullptr;
-        return report;
-    }
+    ScopeReport end() { return detail::end_scope_now(region_); }
 
 private:
     friend detail::RegionOf;
@@ -116,8 +113,8 @@ namespace detail {
 
 struct HeapCore;
 PERFLOC_API RegionHot* begin_detached(Heap& heap, Label label);
-PERFLOC_API ScopeReport end_detached(RegionHot* region);
-PERFLOC_API void abandon_detached(RegionHot* region) noexcept;
+PERFLOC_API ScopeReport end_detached(RegionHot*& region);
+PERFLOC_API void abandon_detached(RegionHot*& region) noexcept;
 PERFLOC_API void enter_detached(RegionHot* region, RegionHot** before);
 PERFLOC_API void leave_detached(RegionHot* region, RegionHot* before) noexcept;
 
@@ -152,11 +149,7 @@ public:
     }
 
     /// Ends the scope. Throws ScopeError when it has ended or is entered.
-    ScopeReport end() {
-        const ScopeReport report = detail::end_detached(region_);
-        region_ = nullptr;
-        return report;
-    }
+    ScopeReport end() { return detail::end_detached(region_); }
     /// Ends the scope and waits until its survivors are settled, no longer than `timeout` (then `settled` is false). A
     /// safepoint, and one long pause: that is what the caller asks for. Where there may be none (under a NoPause, in constructors
     /// and destructors) it does not wait.
@@ -164,10 +157,8 @@ public:
     ScopeReport end_and_wait(std::chrono::duration<Rep, Period> timeout) {
         constexpr std::chrono::hours most{24 * 365};  // as nanoseconds, more might be no number
         const bool longer = timeout > most;
-        const ScopeReport report = detail::end_detached_and_wait(
+        return detail::end_detached_and_wait(
             region_, longer ? most : std::chrono::duration_cast<std::chrono::nanoseconds>(timeout));
-        region_ = nullptr;
-        return report;
     }
     /// Asks for a collection of the scope while it stays open; starts at the next poll.
     void trim() { detail::trim_scope(region()); }

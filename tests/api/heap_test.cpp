@@ -248,6 +248,25 @@ TEST_CASE("who polls after OutOfMemory, and tries again, gets what was garbage")
     }
 }
 
+TEST_CASE("no collector collects after OutOfMemory, and the others only what is refused yet") {
+    {
+        Heap heap(limited(8_MiB, Collector::none));
+        Mutator me(heap);
+        REQUIRE_THROWS_AS(make_raw_array<char>(20_MiB), OutOfMemory);
+        poll();
+        CHECK(heap.stats().full_collections() == 0);
+    }
+    {
+        Heap heap(limited(32_MiB, Collector::full));
+        Mutator me(heap);
+        make_raw_array<char>(13_MiB);
+        REQUIRE_THROWS_AS(make_raw_array<char>(20_MiB), OutOfMemory);
+        heap.collect_full();
+        poll();
+        CHECK(heap.stats().full_collections() == 1);
+    }
+}
+
 TEST_CASE("what is parked while a collection goes on comes back with it") {
     const int how = GENERATE(0, 1, 2, 3, 4);
     CAPTURE(how);

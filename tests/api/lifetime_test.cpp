@@ -119,6 +119,38 @@ TEST_CASE("a heap's limit is no more than what is reserved for it, so that colle
     CHECK(heap.verify().ok());
 }
 
+TEST_CASE("what the last destructors make is beside what dies, and stays what it is") {
+    struct Counted {
+        explicit Counted(int& n) : count(&n) {}
+        ~Counted() { ++*count; }
+        void trace(Tracer&) const {}
+        int* count;
+    };
+    int destroyed = 0;
+    GlobalHandle<Node> left;
+    Heap* where = nullptr;
+    std::function<void()> inner = [] { make_raw<objects::Leaf>(); };
+    std::function<void()> last = [&] {
+        left = GlobalHandle<Node>(make_raw<Node>());
+        {
+            DetachedScope scope(*where);
+            scope.make_raw<Last>(&inner);
+            scope.end();
+        }
+        make_raw<Counted>(destroyed);
+        make_raw<Counted>(destroyed);
+    };
+    {
+        Heap heap(objects::small());
+        where = &heap;
+        const Mutator me(heap);
+        make_raw_in<Node>(heap.root());
+        make_raw_in<Last>(heap.root(), &last);
+    }
+    CHECK(destroyed == 2);
+    CHECK_FALSE(left);
+}
+
 TEST_CASE("end_and_wait() gives no slices where there may be no pause") {
     Options options = objects::small();
     options.collector_thread = false;

@@ -6,6 +6,7 @@
 #include <array>
 #include <climits>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
@@ -292,6 +293,69 @@ TEST_CASE("on a thread without a mutator every way to make an object is refused 
         CHECK_THROWS_AS(poll(), AttachError);
     }).join();
     std::thread([&] { CHECK_THROWS_AS(make_in<Node>(bench.heap.root()), AttachError); }).join();
+}
+
+namespace {
+
+/// A number of the user's: to make one from an int runs his code.
+struct Polls {
+    int number = 0;
+    constexpr Polls() = default;
+    Polls(int n) : number(n) {
+        poll();
+        quiet = detail::hot.quiet != 0;
+    }
+    static inline bool quiet = false;
+};
+
+}  // namespace
+
+template <>
+inline constexpr bool perfloc::holds_no_refs<Polls> = true;
+
+TEST_CASE("a constructor of the user's that an argument runs, deep in the standard library's classes, is not quiet") {
+    struct Record {
+        Ref<Node> node;
+        std::optional<Polls> number;
+    };
+    Heap heap(objects::small());
+    Mutator me(heap);
+    const auto node = make<Node>();
+    Polls::quiet = false;
+    const auto record = make<Record>(node, 5);
+    CHECK(Polls::quiet);
+    CHECK(record->node == node.get());
+    CHECK(record->number->number == 5);
+}
+
+TEST_CASE("an argument's conversion does not end the current scope") {
+    struct Again {
+        std::optional<Scope>& scope;
+        bool& refused;
+        operator int() const {
+            try {
+                scope->end();
+            } catch (const ScopeError&) {
+                refused = true;
+            }
+            return 1;
+        }
+    };
+    struct Numbered {
+        Ref<Node> node;
+        int number;
+    };
+    Heap heap(objects::small());
+    Mutator me(heap);
+    std::optional<Scope> scope;
+    scope.emplace(Label("first"));
+    const auto node = make<Node>(nullptr, nullptr, 42);
+    bool refused = false;
+    const auto numbered = make_in<Numbered>(heap.root(), node, Again{scope, refused});
+    CHECK(refused);
+    CHECK(numbered->node == node.get());
+    CHECK(numbered->node->value == 42);
+    scope.reset();
 }
 
 TEST_CASE("an argument whose conversion ends a detached scope leaves the other arguments' objects where they are") {

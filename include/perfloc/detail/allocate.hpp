@@ -76,14 +76,15 @@ PERFLOC_INLINE void* allocate_for(Where where, std::size_t bytes, Header header)
 }
 
 /// Memory whose constructor has not finished is a filler: it may be walked over, and is left as one when the constructor
-/// throws. law [quiet]: meanwhile polls do nothing, and the region's scope cannot end.
+/// throws. law [quiet]: meanwhile polls do nothing, and neither the region's scope nor the current one can end.
 class Construction {
 public:
     Construction(RegionHot& region, void* object, std::size_t bytes, Header header) noexcept
         : region_(region), current_(hot.region), object_(object), bytes_(bytes), header_(header) {
         header_of(object) = make_header(kFillerType, bytes / kWordBytes);
         ++hot.quiet;
-        if (region.constructing++ == 0) region.attention |= kConstructingBit;  // its end is refused
+        hold(region);
+        hold(*current_);  // an argument may be an address in it
         // A field that the constructor does not come to is a null reference to abandon_object(). To the compiler nothing that stood here
         // before an object's construction matters to it: hence the barrier.
         std::memset(object, 0, bytes - kHeaderBytes);
@@ -99,13 +100,21 @@ public:
         if (hot.region != current_) [[unlikely]]
             other_scope_left(header_);
         --hot.quiet;
-        if (--region_.constructing == 0) region_.attention &= ~kConstructingBit;
+        let_go(region_);
+        let_go(*current_);
         if (!finished_) abandon_object(object_, bytes_, header_);
     }
 
 private:
+    static void hold(RegionHot& region) noexcept {
+        if (region.constructing++ == 0) region.attention |= kConstructingBit;  // its end is refused
+    }
+    static void let_go(RegionHot& region) noexcept {
+        if (--region.constructing == 0) region.attention &= ~kConstructingBit;
+    }
+
     RegionHot& region_;
-    const RegionHot* current_;
+    RegionHot* current_;
     void* object_;
     std::size_t bytes_;
     Header header_;

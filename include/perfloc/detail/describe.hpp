@@ -85,7 +85,8 @@ struct NotPlain;
 /// Initialising such a field from an argument runs no code of the user's.
 template <class T>
 consteval bool plain_field() {
-    if constexpr (is_ref<T> || std::is_scalar_v<T> || (known_ref_free<T> && std::is_trivially_copyable_v<T>)) {
+    if constexpr (is_ref<T> || std::is_scalar_v<T> ||
+                  (known_ref_free<T> && plain_class<T> && std::is_trivially_copyable_v<T>)) {
         return true;
     } else if constexpr (is_std_array<T>) {
         return plain_field<typename T::value_type>();

@@ -128,6 +128,34 @@ consteval bool all_ref_free() {
     return (ref_free<T>() && ...);
 }
 
+/// A class of the standard library whose conversions run no code of the user's: not std::optional<T> of a T of his.
+template <class T>
+inline constexpr bool plain_class = false;
+template <class T>
+inline constexpr bool plain_value = std::is_scalar_v<T> || plain_class<T>;
+template <class C, class R>
+inline constexpr bool plain_class<std::basic_string_view<C, R>> = true;
+template <class R, class P>
+inline constexpr bool plain_class<std::chrono::duration<R, P>> = std::is_arithmetic_v<R>;
+template <class C, class D>
+inline constexpr bool plain_class<std::chrono::time_point<C, D>> = plain_class<D>;
+template <class T>
+inline constexpr bool plain_class<std::complex<T>> = std::is_arithmetic_v<T>;
+template <std::size_t N>
+inline constexpr bool plain_class<std::bitset<N>> = true;
+template <class T>
+inline constexpr bool plain_class<std::atomic<T>> = std::is_scalar_v<T>;
+template <class T>
+inline constexpr bool plain_class<std::optional<T>> = plain_value<T>;
+template <class... T>
+inline constexpr bool plain_class<std::variant<T...>> = (plain_value<T> && ...);
+template <class... T>
+inline constexpr bool plain_class<std::tuple<T...>> = (plain_value<T> && ...);
+template <class A, class B>
+inline constexpr bool plain_class<std::pair<A, B>> = plain_value<A> && plain_value<B>;
+template <>
+inline constexpr bool plain_class<std::monostate> = true;
+
 template <class T>
 inline constexpr bool known_ref_free = false;
 template <class C, class R, class A>

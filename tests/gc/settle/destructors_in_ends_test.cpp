@@ -154,3 +154,96 @@ TEST_CASE("a destructor does not end the scope that was current before it") {
     outer.end();
     CHECK(heap.verify().ok());
 }
+
+TEST_CASE("a scope that ends has ended for the destructors that its end runs") {
+    Heap heap(options());
+    Mutator me(heap);
+    DetachedScope other(heap);
+    const auto kept = other.make<Node>(7u);
+    bool said = false, refused = false;
+    SECTION("detached") {
+        DetachedScope scope(heap);
+        std::function<void()> look = [&] {
+            said = scope.ended();
+            if (!said) scope.end();
+            try {
+                scope.make<Node>(1u);
+            } catch (const ScopeError&) {
+                refused = true;
+            }
+        };
+        scope.make_raw<Last>(look);
+        scope.end();
+    }
+    SECTION("detached, at its brace") {
+        std::function<void()> look;
+        {
+            DetachedScope scope(heap);
+            look = [&] {
+                said = scope.ended();
+                try {
+                    scope.end();
+                } catch (const ScopeError&) {
+                    refused = true;
+                }
+            };
+            scope.make_raw<Last>(look);
+        }
+    }
+    SECTION("waited for") {
+        DetachedScope scope(heap);
+        std::function<void()> look = [&] {
+            said = scope.ended();
+            try {
+                scope.end();
+            } catch (const ScopeError&) {
+                refused = true;
+            }
+        };
+        scope.make_raw<Last>(look);
+        scope.end_and_wait(std::chrono::seconds(10));
+    }
+    SECTION("lexical") {
+        std::function<void()> look;
+        {
+            Scope scope("ends");
+            look = [&] {
+                try {
+                    make_in<Node>(scope, 1u);
+                } catch (const ScopeError&) {
+                    said = refused = true;
+                }
+            };
+            make_raw<Last>(look);
+        }
+    }
+    CHECK(said);
+    CHECK(refused);
+    heap.collect_full();
+    CHECK(heap.verify().ok());
+    CHECK(kept->value == 7);
+}
+
+TEST_CASE("a collection does not begin in the middle of one in the caller") {
+    struct Recorder : EventListener {
+        void on_collection_begun(const CollectionBegunEvent& e) noexcept override { begun.push_back(e.cycle); }
+        void on_collection_ended(const CollectionEndedEvent& e) noexcept override { ended.push_back(e.cycle); }
+        std::vector<std::uint64_t> begun, ended;
+    } recorder;
+    Heap heap(options());
+    Mutator me(heap);
+    heap.add_listener(recorder);
+    DetachedScope detached(heap);
+    const auto kept = detached.make<Node>(5u);
+    std::function<void()> end = [&] { detached.end(); };
+    {
+        const Scope scope("outer");
+        make_raw<Last>(end);
+    }
+    me.collect_until(std::chrono::steady_clock::now() + std::chrono::seconds(10));
+    heap.remove_listener(recorder);
+    REQUIRE(recorder.ended.size() >= 2);
+    CHECK(recorder.ended[0] == recorder.begun[0]);
+    CHECK(recorder.ended[1] == recorder.begun[1]);
+    CHECK(kept->value == 5);
+}
