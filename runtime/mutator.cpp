@@ -150,8 +150,8 @@ void poll() {
     if (hot.quiet != 0 || hot.mutator->no_pause != 0) return;  // law [quiet]
     hot.mutator->bytes_at_last_poll = heap.totals.span_bytes;
 #ifdef NDEBUG  // a debug build looks for undeclared references now and then
-    const bool parked = heap.first_parked != nullptr;
-    if (!heap.safepoint_due && !parked && !heap.stress.any() && !heap.collection.active()) return;
+    const bool asked = heap.safepoint_due || heap.refused || heap.first_parked != nullptr;
+    if (!asked && !heap.stress.any() && !heap.collection.active()) return;
 #endif
     Region& current = *heap.current_region();
     store_hot();

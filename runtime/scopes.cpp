@@ -95,8 +95,8 @@ RegionHot* begin_scope_slow(Label label) {
     return &region;
 }
 
-void end_scope_slow(RegionHot*& hot_region) noexcept {
-    Region& region = as_region(*std::exchange(hot_region, nullptr));
+void end_scope_slow(RegionHot* hot_region) noexcept {
+    Region& region = as_region(*hot_region);
     PERFLOC_CHECK(hot.mutator != nullptr, "scope \"{}\" ends on a thread without a mutator", name_of(region));
     HeapCore& heap = *hot.mutator->heap;
     const RegionHot* const top = innermost(heap, region);

@@ -29,7 +29,8 @@ void Engine::poll() {
     ++heap_.collection.polls;
     heap_.collection.parked_at_poll = heap_.collection.parked;
     detail::drop_ghosts(heap_, kGhostsAtOnce, kMostGhostsAtOnce);
-    if (!active()) release_parked(kParkedAtOnce);  // else slices do
+    // Protocol P20: those that were parked before this poll count for nothing that waits.
+    if (heap_.collection.mode != BarrierMode::gathering) release_parked(kParkedAtOnce);
     forget_shades();
 }
 

@@ -43,7 +43,7 @@ public:
     void poll();
     /// One slice. True when nothing is left that it could do now.
     bool slice(Slice slice);
-    /// Gives back so many of the scopes that a collection has looked at and are released: while none goes on. False where there is none.
+    /// Gives back so many of the parked scopes: where nothing may look at them any more. False where there is none.
     bool release_parked(std::size_t most);
     /// For tests: one piece of work, be the time as short as it likes. False when nothing could be done.
     bool step(bool in_poll);

@@ -24,8 +24,8 @@ struct ScopeReport {
 namespace detail {
 
 PERFLOC_COLD PERFLOC_API RegionHot* begin_scope_slow(Label label);
-// These take the scope's own pointer and clear it before anything else: a destructor that runs meanwhile finds that it has ended.
-PERFLOC_API void end_scope_slow(RegionHot*& region) noexcept;
+// A scope's own pointer is cleared before its end does anything: a destructor that runs meanwhile finds that it has ended.
+PERFLOC_API void end_scope_slow(RegionHot* region) noexcept;
 PERFLOC_API ScopeReport end_scope_now(RegionHot*& region);
 PERFLOC_API void keep_scope(RegionHot& region) noexcept;
 PERFLOC_API void expect_bytes(RegionHot& region, std::size_t bytes);
@@ -68,7 +68,8 @@ public:
             detail::hot.span_bytes = parent->span_bytes;
             detail::hot.region = parent;
         } else if (region != nullptr) {
-            detail::end_scope_slow(region_);
+            region_ = nullptr;
+            detail::end_scope_slow(region);
         }
     }
     Scope(const Scope&) = delete;

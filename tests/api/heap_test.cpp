@@ -301,6 +301,47 @@ TEST_CASE("what is parked while a collection goes on comes back with it") {
     other.end();
 }
 
+TEST_CASE("what is parked comes back at a poll, though something always waits") {
+    Options options = limited(64_MiB);
+    options.collector_thread = false;
+    options.pauses.utilization = 0.999999;
+    Heap heap(options);
+    Mutator me(heap);
+    std::vector<Handle<Node>> kept;
+    const auto end_one = [&] {  // too large to be dealt with in its end
+        const Scope scope("large");
+        for (int i = 0; i < 20'000; ++i) kept.push_back(make<Node>());
+    };
+    end_one();
+    testing::run_to(heap, "mark");
+    end_one();  // waits
+    DetachedScope other(heap);
+    auto* const target = other.make_raw<Node>();
+    for (int i = 0; i < 20; ++i) {
+        DetachedScope source(heap);
+        source.make_raw<Node>(target);
+        const DetachedScope::Enter enter(source);
+        make_raw_array<char>(1_MiB);
+    }
+    const Bytes before = heap.stats().used_bytes();
+    for (int i = 0; i < 4 && testing::phase(heap) == "mark"; ++i) poll();
+    CHECK(heap.stats().used_bytes() + 10_MiB < before);
+    other.end();
+}
+
+TEST_CASE("a wait does not use up the collection that follows OutOfMemory") {
+    Heap heap(limited(32_MiB));
+    Mutator me(heap);
+    for (int i = 0; i < 13; ++i) make_raw_array<char>(1_MiB);
+    REQUIRE_THROWS_AS(make_raw_array<char>(20_MiB), OutOfMemory);
+    DetachedScope scope(heap);
+    auto kept = scope.make<Node>();
+    for (int i = 0; i < 20'000; ++i) kept->left = scope.make_raw<Node>(kept->left.get());
+    scope.end_and_wait(std::chrono::seconds(10));
+    poll();
+    CHECK(make_array<char>(18_MiB));
+}
+
 TEST_CASE("a recursion fits after one of its scopes was large") {
     Heap heap(limited(64_MiB));
     Mutator me(heap);

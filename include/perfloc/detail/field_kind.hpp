@@ -133,8 +133,8 @@ template <class T>
 inline constexpr bool plain_class = false;
 template <class T>
 inline constexpr bool plain_value = std::is_scalar_v<T> || plain_class<T>;
-template <class C, class R>
-inline constexpr bool plain_class<std::basic_string_view<C, R>> = true;
+template <class C>
+inline constexpr bool plain_class<std::basic_string_view<C>> = std::is_integral_v<C>;
 template <class R, class P>
 inline constexpr bool plain_class<std::chrono::duration<R, P>> = std::is_arithmetic_v<R>;
 template <class C, class D>
