@@ -295,9 +295,9 @@ TEST_CASE("on a thread without a mutator every way to make an object is refused 
     std::thread([&] { CHECK_THROWS_AS(make_in<Node>(bench.heap.root()), AttachError); }).join();
 }
 
-namespace {
+namespace make_test {
 
-/// A number of the user's: to make one from an int runs his code.
+/// A number of the user's: to make one from an int runs his code. (Of external linkage: Clang asks for that in an optional field.)
 struct Polls {
     int number = 0;
     constexpr Polls() = default;
@@ -308,10 +308,12 @@ struct Polls {
     static inline bool quiet = false;
 };
 
-}  // namespace
+}  // namespace make_test
 
 template <>
-inline constexpr bool perfloc::holds_no_refs<Polls> = true;
+inline constexpr bool perfloc::holds_no_refs<make_test::Polls> = true;
+
+using make_test::Polls;
 
 TEST_CASE("a constructor of the user's that an argument runs, deep in the standard library's classes, is not quiet") {
     struct Record {
