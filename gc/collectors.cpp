@@ -39,7 +39,8 @@ public:
     }
 
     void end_scope(Region& ended, Region& enclosing, ScopeReport& report) noexcept override {
-        // An object that is being made may have got raw addresses in it, which its fields take (make(): an argument's conversion ends it).
+        // Whoever ends it is a constructor, the conversion of an argument, or a destructor: what is being made may hold raw addresses in it,
+        // which are recorded when it is made.
         const bool in_making = ended.detached && detail::hot.quiet != 0;
         const bool waits = detail::is_source(heap_, ended) || in_making;
         if (waits || !at_once(ended)) {

@@ -70,6 +70,9 @@ Heap::~Heap() {
         std::vector<void*> dead;
         gc::take_dead(heap, marks, *heap.root, dead);
         gc::run_destructors(heap, dead);
+        // As `Held` in gc/sweep/destructors.cpp has checked after each.
+        PERFLOC_CHECK(detail::hot.region == heap.root, "internal: a destructor has left scope \"{}\" open",
+                      detail::LabelTable::name(detail::hot.region->label));
         detail::store_hot();
         heap.collector->finish();  // of scopes that destructors have ended
         detail::load_hot(*heap.root);
@@ -80,8 +83,6 @@ Heap::~Heap() {
     PERFLOC_CHECK(heap.first_detached == nullptr,
                   "a destructor leaves detached scope \"{}\" open while its heap is destroyed",
                   detail::LabelTable::name(heap.first_detached->label));
-    PERFLOC_CHECK(detail::hot.region == heap.root, "a destructor leaves scope \"{}\" open while its heap is destroyed",
-                  detail::LabelTable::name(detail::hot.region->label));
     if (lost != 0) {
         detail::report(
             fmt::format("{} {} outlived the heap; they read null from now on", lost, lost == 1 ? "handle" : "handles"));

@@ -9,22 +9,8 @@
 #include <vector>
 
 using namespace perfloc;
+using objects::Last;
 using objects::Node;
-
-namespace {
-
-/// Its destructor runs a function.
-class Last {
-public:
-    explicit Last(std::function<void()>* run) noexcept : run_(run) {}
-    void trace(Tracer&) const {}
-    ~Last() { (*run_)(); }
-
-private:
-    std::function<void()>* run_;
-};
-
-}  // namespace
 
 TEST_CASE("a detached scope begins on the mutator's thread, or where there is none") {
     Heap heap(objects::small());

@@ -18,6 +18,10 @@ using objects::Node;
 
 namespace {
 
+struct Numbered {
+    Ref<Node> node;
+    int number;
+};
 struct Nested {
     int number;
     std::array<Ref<Node>, 2> pair;
@@ -343,10 +347,6 @@ TEST_CASE("an argument's conversion does not end the current scope") {
             return 1;
         }
     };
-    struct Numbered {
-        Ref<Node> node;
-        int number;
-    };
     Heap heap(objects::small());
     Mutator me(heap);
     std::optional<Scope> scope;
@@ -367,10 +367,6 @@ TEST_CASE("an argument whose conversion ends a detached scope leaves the other a
             scope.end();
             return 7;
         }
-    };
-    struct Numbered {
-        Ref<Node> node;
-        int number;
     };
     Heap heap(objects::small());
     Mutator me(heap);

@@ -3,6 +3,7 @@
 #include <perfloc/perfloc.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -64,6 +65,19 @@ inline int length(const Node* head) {
     for (; head != nullptr; head = head->left) ++n;
     return n;
 }
+
+/// Calls a function when it dies, which outlives it.
+class Last {
+public:
+    explicit Last(std::function<void()>* run) noexcept : run_(run) {}
+    Last(const Last&) = delete;
+    Last& operator=(const Last&) = delete;
+    ~Last() { (*run_)(); }
+    void trace(perfloc::Tracer&) const {}
+
+private:
+    std::function<void()>* run_;
+};
 
 inline perfloc::Options small(perfloc::Collector collector = perfloc::Collector::hinted) {
     return {.reserve = 256_MiB, .limit = 64_MiB, .collector = collector};

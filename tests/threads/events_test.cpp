@@ -10,17 +10,8 @@ using namespace perfloc;
 using namespace perfloc::detail;
 using namespace std::chrono_literals;
 
-namespace {
-
-struct Bench {
-    HeapCore heap{{.reserve = 4_MiB, .limit = 2_MiB}};
-    EventBus& events = heap.events;
-};
-
-}  // namespace
-
 TEST_CASE("threads: two tell of events at once, and calls do not overlap") {
-    Bench bench;
+    HeapCore heap({.reserve = 4_MiB, .limit = 2_MiB});
     struct Counter : EventListener {
         void on_slice_done(const SliceDoneEvent& e) noexcept override {
             ++slices;  // a plain counter: ThreadSanitizer would see an overlap
@@ -29,9 +20,9 @@ TEST_CASE("threads: two tell of events at once, and calls do not overlap") {
         int slices = 0;
         int of_collector = 0;
     } counter;
-    bench.events.add(counter);
+    heap.events.add(counter);
     const auto tell = [&] {
-        for (int i = 0; i < 10'000; ++i) bench.events.slice(SliceKind::marking, bench.events.now(), {}, 0ns);
+        for (int i = 0; i < 10'000; ++i) heap.events.slice(SliceKind::marking, heap.events.now(), {}, 0ns);
     };
     std::thread collector([&] {
         EventBus::this_thread_collects();
@@ -39,8 +30,8 @@ TEST_CASE("threads: two tell of events at once, and calls do not overlap") {
     });
     tell();
     collector.join();
-    bench.events.remove(counter);
+    heap.events.remove(counter);
     CHECK(counter.slices == 20'000);
     CHECK(counter.of_collector == 10'000);
-    CHECK(Stats(bench.heap).slice_overruns(PauseCause::marking) == 20'000);
+    CHECK(Stats(heap).slice_overruns(PauseCause::marking) == 20'000);
 }

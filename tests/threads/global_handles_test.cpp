@@ -13,10 +13,9 @@
 
 using namespace perfloc;
 using objects::Node;
+using objects::small;
 
 namespace {
-
-Options small(Collector collector) { return {.reserve = std::size_t{1} << 30, .collector = collector}; }
 
 /// Counts the living of its kind.
 class Living {
@@ -120,7 +119,7 @@ TEST_CASE("threads: global handles go to and fro while scopes end and are collec
 }
 
 TEST_CASE("threads: the last global handle is dropped while its scope ends") {
-    Heap heap(small(Collector::hinted));
+    Heap heap(small());
     Mutator me(heap);
     std::atomic<GlobalHandle<Node>*> handed{nullptr};
     std::atomic<bool> done{false};
@@ -142,7 +141,7 @@ TEST_CASE("threads: the last global handle is dropped while its scope ends") {
 }
 
 TEST_CASE("threads: global handles are copied and dropped while the mutator collects") {
-    Heap heap(small(Collector::hinted));
+    Heap heap(small());
     Mutator me(heap);
     GlobalHandle<Node> global(make<Node>(nullptr, nullptr, 1));
     std::vector<std::thread> threads;
@@ -165,7 +164,7 @@ TEST_CASE("threads: global handles are copied and dropped while the mutator coll
 }
 
 TEST_CASE("threads: global handles are copied and dropped while the end of the scope promotes what they name") {
-    Heap heap(small(Collector::hinted));
+    Heap heap(small());
     Mutator me(heap);
     std::atomic<GlobalHandle<Node>*> handed{nullptr};
     std::atomic<bool> done{false};
@@ -192,7 +191,7 @@ TEST_CASE("threads: global handles are copied and dropped while the end of the s
 }
 
 TEST_CASE("threads: a weak global handle may be copied anywhere while its object dies") {
-    Heap heap(small(Collector::hinted));
+    Heap heap(small());
     Mutator me(heap);
     constexpr std::size_t kHandles = 64;
     std::vector<GlobalWeakHandle<Node>> handles(kHandles);

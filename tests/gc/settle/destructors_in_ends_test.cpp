@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 
 #include "api/environment.hpp"
+#include "api/objects.hpp"
 
 #include <perfloc/testing.hpp>
 #include <perfloc/units.hpp>
@@ -13,6 +14,7 @@
 #include <vector>
 
 using namespace perfloc;
+using objects::Last;
 
 namespace {
 
@@ -39,18 +41,6 @@ public:
 
 private:
     Ref<Node> neighbour_;
-};
-
-class Last {
-public:
-    explicit Last(std::function<void()>& run) : run_(&run) {}
-    Last(const Last&) = delete;
-    Last& operator=(const Last&) = delete;
-    ~Last() { (*run_)(); }
-    void trace(Tracer&) const {}
-
-private:
-    std::function<void()>* run_;
 };
 
 Options options() {
@@ -117,7 +107,7 @@ TEST_CASE("a destructor may end the detached scope that the survivors of its own
         {
             Scope scope("small");
             for (auto& node : holder->nodes) node = make_raw<Node>(42u);
-            make_raw<Last>(end);
+            make_raw<Last>(&end);
         }
         for (const auto& array : arrays) {
             REQUIRE(std::all_of(array->begin(), array->end(), [](std::uint64_t word) { return word == 0x77; }));
@@ -147,7 +137,7 @@ TEST_CASE("a destructor does not end the scope that was current before it") {
     };
     {
         const Scope inner("inner");
-        make_raw<Last>(end);
+        make_raw<Last>(&end);
     }
     CHECK(refused);
     CHECK(make<Node>(3u)->value == 3);
@@ -161,61 +151,41 @@ TEST_CASE("a scope that ends has ended for the destructors that its end runs") {
     DetachedScope other(heap);
     const auto kept = other.make<Node>(7u);
     bool said = false, refused = false;
+    const auto is_refused = [&](auto&& action) {
+        try {
+            action();
+        } catch (const ScopeError&) {
+            refused = true;
+        }
+    };
+    std::function<void()> look;  // outlives the scopes
     SECTION("detached") {
         DetachedScope scope(heap);
-        std::function<void()> look = [&] {
+        look = [&] {
             said = scope.ended();
-            if (!said) scope.end();
-            try {
-                scope.make<Node>(1u);
-            } catch (const ScopeError&) {
-                refused = true;
-            }
+            is_refused([&] { scope.make<Node>(1u); });
         };
-        scope.make_raw<Last>(look);
+        scope.make_raw<Last>(&look);
         scope.end();
     }
-    SECTION("detached, at its brace") {
-        std::function<void()> look;
-        {
-            DetachedScope scope(heap);
-            look = [&] {
-                said = scope.ended();
-                try {
-                    scope.end();
-                } catch (const ScopeError&) {
-                    refused = true;
-                }
-            };
-            scope.make_raw<Last>(look);
-        }
-    }
-    SECTION("waited for") {
+    SECTION("detached, and ended again") {
         DetachedScope scope(heap);
-        std::function<void()> look = [&] {
+        look = [&] {
             said = scope.ended();
-            try {
-                scope.end();
-            } catch (const ScopeError&) {
-                refused = true;
-            }
+            is_refused([&] { scope.end(); });
         };
-        scope.make_raw<Last>(look);
-        scope.end_and_wait(std::chrono::seconds(10));
+        scope.make_raw<Last>(&look);
+        SECTION("at its end") { scope.end(); }
+        SECTION("at its brace") {}
+        SECTION("waited for") { scope.end_and_wait(std::chrono::seconds(10)); }
     }
     SECTION("lexical") {
-        std::function<void()> look;
-        {
-            Scope scope("ends");
-            look = [&] {
-                try {
-                    make_in<Node>(scope, 1u);
-                } catch (const ScopeError&) {
-                    said = refused = true;
-                }
-            };
-            make_raw<Last>(look);
-        }
+        Scope scope("ends");
+        look = [&] {
+            said = true;
+            is_refused([&] { make_in<Node>(scope, 1u); });
+        };
+        make_raw<Last>(&look);
     }
     CHECK(said);
     CHECK(refused);
@@ -238,7 +208,7 @@ TEST_CASE("a collection does not begin in the middle of one in the caller") {
     std::function<void()> end = [&] { detached.end(); };
     {
         const Scope scope("outer");
-        make_raw<Last>(end);
+        make_raw<Last>(&end);
     }
     me.collect_until(std::chrono::steady_clock::now() + std::chrono::seconds(10));
     heap.remove_listener(recorder);
