@@ -252,9 +252,14 @@ TEST_CASE("no collector collects after OutOfMemory, and the others only what is 
     {
         Heap heap(limited(8_MiB, Collector::none));
         Mutator me(heap);
-        REQUIRE_THROWS_AS(make_raw_array<char>(20_MiB), OutOfMemory);
+        const auto fill = [] {
+            for (;;) make_raw_array<char>(100_KiB);
+        };
+        REQUIRE_THROWS_AS(fill(), OutOfMemory);
+        const Bytes used = heap.stats().used_bytes();
         poll();
         CHECK(heap.stats().full_collections() == 0);
+        CHECK(heap.stats().used_bytes() == used);
     }
     {
         Heap heap(limited(32_MiB, Collector::full));
