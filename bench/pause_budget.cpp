@@ -35,9 +35,12 @@ void report(bench::Table& table, const bench::Contest& contest, const std::strin
     us("noise without the heap, longest, CPU", kLongestNoise);
     us("noise without the heap, 99.9 %, CPU", kNoiseP999);
     table.row(who + ": slices within the budget", contest.figure(who, kWithin).scaled(100), "%", at_least(99.9));
+    table.row(who + ": noise without the heap: turns of 20 us within it", contest.figure(who, kNoiseWithin).scaled(100),
+              "%");
     table.row(who + ": slices", contest.figure(who, kSlices), "");
     table.row(who + ": MMU(10 ms), CPU", contest.figure(who, kUtilization), "", at_least(0.9));
     table.row(who + ": the same of polls and ends alone", contest.figure(who, kUtilizationOfCalls), "");
+    table.row(who + ": the same of the noise without the heap", contest.figure(who, kNoiseUtilization), "");
     ms("all pauses, CPU", kPauseTotal);
     ms("until nothing is left, wall", kSettledWall);
     ms("until nothing is left, CPU of all threads", kProcessCpu);
@@ -53,6 +56,11 @@ void compare(const bench::Options& options, perfloc::Bytes bytes, int percent, i
     contest.add(name_of(budget), [=] { return bench::run_hinted_scope(run_of(budget)); });
     if (tight != budget) contest.add(name_of(tight), [=] { return bench::run_hinted_scope(run_of(tight)); });
     contest.add("alone", [=] { return bench::run_scope_alone(run_of(budget)); });
+    contest.add("beside", [=] {
+        bench::ScopeRun run = run_of(budget);
+        run.beside = true;
+        return bench::run_scope_alone(run);
+    });
     contest.add("baseline", [=] { return bench::run_baseline_scope(run_of(budget)); });
     contest.run(options.rounds, false);
 
@@ -75,6 +83,10 @@ void compare(const bench::Options& options, perfloc::Bytes bytes, int percent, i
               "ms");
     table.row("no collector: longest in work, CPU", contest.figure("alone", bench::kLongestInWork).scaled(1e6), "us");
     table.row("no collector: MMU(10 ms), CPU", contest.figure("alone", bench::kUtilization), "");
+    table.row("no collector, beside a thread that copies memory: longest in work, CPU",
+              contest.figure("beside", bench::kLongestInWork).scaled(1e6), "us");
+    table.row("no collector, beside a thread that copies memory: MMU(10 ms), CPU",
+              contest.figure("beside", bench::kUtilization), "");
     table.row("baseline's pause, CPU", contest.figure("baseline", bench::kLongest).scaled(1e3), "ms");
     table.row("baseline's pause, wall", contest.figure("baseline", bench::kLongestWall).scaled(1e3), "ms");
     table.row("baseline: peak memory", contest.figure("baseline", bench::kPeak).scaled(1.0 / (1 << 20)), "MiB");

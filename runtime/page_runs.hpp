@@ -17,11 +17,19 @@ constexpr std::uint64_t run_starts(std::uint64_t free, unsigned n) {
     return free;
 }
 
-/// Bits at multiples of `n`, a power of two.
+/// Bits at multiples of `n`, a power of two up to 64.
 constexpr std::uint64_t aligned_starts(unsigned n) {
-    std::uint64_t bits = 0;
-    for (unsigned i = 0; i < 64; i += n) bits |= std::uint64_t{1} << i;
-    return bits;
+    return n == 64 ? 1 : ~std::uint64_t{0} / ((std::uint64_t{1} << n) - 1);
+}
+
+/// The largest k for which 2^k free pages start at a multiple of 2^k. `free` is not 0.
+constexpr unsigned longest_aligned_run(std::uint64_t free) {
+    unsigned k = 0;
+    for (std::uint64_t starts = free; k < 6; ++k) {
+        starts &= (starts >> (1u << k)) & aligned_starts(2u << k);
+        if (starts == 0) break;
+    }
+    return k;
 }
 
 constexpr std::uint64_t run_mask(unsigned first, unsigned n) {

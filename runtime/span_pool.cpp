@@ -95,7 +95,7 @@ bool SpanPool::wait_for_busy(Guard& guard) {
     return true;
 }
 
-std::uint32_t SpanPool::take_block() {
+std::uint32_t SpanPool::take_ready_block() {
     if (!released_.empty()) {  // the memory that was used last
         Region& region = *released_.newest;
         const std::uint32_t page = pop_released(region, region.blocks);
@@ -116,18 +116,18 @@ std::uint32_t SpanPool::take_block() {
         return first_page(block);
     }
     const std::uint32_t block = fresh_blocks(1);
-    if (block != 0) {
-        claim(block, BlockState::whole);
-        return first_page(block);
-    }
+    if (block == 0) return 0;
+    claim(block, BlockState::whole);
+    return first_page(block);
+}
+
+std::uint32_t SpanPool::take_block() {
+    if (const std::uint32_t page = take_ready_block(); page != 0) return page;
     // At the limit: all that was released, and what stress modes hold back, comes before a refusal.
-    if (!crumbs_.empty() || quarantine_first_ != nullptr) {
-        while (free_resident_ == 0 && dissolve_one()) {
-        }
-        if (free_resident_ == 0) release_quarantine();
-        return take_block();
+    while (free_resident_ == 0 && dissolve_one()) {
     }
-    return 0;
+    if (free_resident_ == 0) release_quarantine();
+    return take_ready_block();
 }
 
 std::uint32_t SpanPool::take_blocks(std::size_t count) {

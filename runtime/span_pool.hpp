@@ -28,9 +28,9 @@ struct BlockInfo {
     std::uint32_t previous;
     BlockState state;
     bool resident : 1;         ///< its pages count as committed
-    bool listed : 1;           ///< in the list of paged blocks with free pages
     bool stamped_whole : 1;    ///< its pages name its first page as their span
     bool ahead : 1;            ///< backed ahead of the program, and not taken since
+    std::uint8_t run_list;     ///< of a paged one: 1 + the number of its list, or 0 where none of its pages is free
     std::uint32_t idle_since;  ///< of a free one: the pool's clock when it was last used
 };
 static_assert(sizeof(BlockInfo) == 24);
@@ -148,8 +148,10 @@ private:
     using Guard = std::unique_lock<SpinLock>;
     std::uint32_t take_large_pages(std::size_t pages);
     std::uint32_t take_block();
+    std::uint32_t take_ready_block();
     std::uint32_t take_run(std::uint32_t pages, bool aligned);
     std::uint32_t find_run(std::uint32_t pages, bool aligned, std::size_t most);
+    std::uint32_t block_with_run_anywhere(std::uint32_t pages, std::size_t most) const;
     std::uint32_t take_blocks(std::size_t count);
     std::uint32_t find_free_blocks(std::size_t count);
     std::uint32_t fresh_blocks(std::size_t count);
@@ -173,7 +175,6 @@ private:
     void page_block(std::uint32_t block, std::uint32_t used);
     void claim_run(std::uint32_t block, unsigned first, std::uint32_t pages);
     void list_paged(std::uint32_t block);
-    void unlist_paged(std::uint32_t block);
     bool begin_hand_out(std::uint32_t page, std::uint32_t pages);
     void link(std::uint32_t& list, std::uint32_t block);
     void unlink(std::uint32_t& list, std::uint32_t block);
@@ -194,7 +195,9 @@ private:
     Region* quarantine_first_ = nullptr;
     Region* quarantine_last_ = nullptr;
     std::size_t quarantined_pages_ = 0;
-    std::uint32_t paged_ = 0;          // list of paged blocks with free pages
+    /// Of paged blocks, by their longest_aligned_run(): the one that fits best is found in O(1). Where all are free, it is whole.
+    static constexpr unsigned kRunLists = 6;
+    std::uint32_t paged_[kRunLists] = {};
     std::uint32_t free_resident_ = 0;  // lists of free blocks
     std::uint32_t free_returned_ = 0;
     std::uint32_t scan_ = 0;    // where begin_return() goes on, downwards; 0: at the top

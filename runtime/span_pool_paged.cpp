@@ -21,7 +21,13 @@ std::uint32_t SpanPool::take_run(std::uint32_t pages, bool aligned) {
     if (dissolve_crumbs()) {
         if (const std::uint32_t found = find_run(pages, aligned, kPagedBlocksTried); found != 0) return found;
     }
-    const std::uint32_t page = take_block();
+    std::uint32_t page = take_ready_block();
+    if (page == 0) {  // at the limit: as much of what was released in runs as it takes
+        while (free_resident_ == 0 && dissolve_crumbs()) {
+            if (const std::uint32_t found = find_run(pages, aligned, kPagedBlocksTried); found != 0) return found;
+        }
+        page = take_block();
+    }
     if (page == 0) return find_run(pages, aligned, SIZE_MAX);  // all of them, before a refusal
     page_block(block_of(page), pages);
     pages_.stamp_region(page, kPagesPerBlock, kNoRegion);
@@ -35,15 +41,30 @@ bool SpanPool::dissolve_crumbs() {
     return true;
 }
 
-/// Of the paged blocks, so many at most are looked at.
+/// An aligned run, of a power of two, is found in O(1) if there is one. Of the blocks that may have another by chance, so many
+/// at most are looked at.
 std::uint32_t SpanPool::find_run(std::uint32_t pages, bool aligned, std::size_t most) {
-    for (std::uint32_t block = paged_; block != 0 && most != 0; block = blocks_[block].next, --most) {
-        std::uint64_t starts = run_starts(blocks_[block].free_pages, pages);
-        if (aligned) starts &= aligned_starts(pages);
-        if (starts == 0) continue;
-        const auto first = static_cast<unsigned>(std::countr_zero(starts));
-        claim_run(block, first, pages);
-        return first_page(block) + first;
+    std::uint32_t block = 0;
+    for (auto list = static_cast<unsigned>(std::bit_width(pages - 1)); block == 0 && list < kRunLists; ++list) {
+        block = paged_[list];  // the block with the least that suffices
+    }
+    if (block == 0 && !aligned) block = block_with_run_anywhere(pages, most);
+    if (block == 0) return 0;
+    std::uint64_t starts = run_starts(blocks_[block].free_pages, pages);
+    if (aligned) starts &= aligned_starts(pages);
+    const auto first = static_cast<unsigned>(std::countr_zero(starts));
+    claim_run(block, first, pages);
+    return first_page(block) + first;
+}
+
+/// Of the blocks with no aligned run of as many, which may have one that starts anywhere.
+std::uint32_t SpanPool::block_with_run_anywhere(std::uint32_t pages, std::size_t most) const {
+    const auto from = static_cast<unsigned>(std::bit_width(pages - 1));
+    const auto to = static_cast<unsigned>(std::bit_width(pages + 1)) - 2;  // any 2^(k+1) - 1 pages have an aligned 2^k
+    for (unsigned list = from; list-- > to;) {
+        for (std::uint32_t block = paged_[list]; block != 0 && most != 0; block = blocks_[block].next, --most) {
+            if (run_starts(blocks_[block].free_pages, pages) != 0) return block;
+        }
     }
     return 0;
 }
@@ -55,25 +76,26 @@ bool SpanPool::worth_filling_holes() const {
 std::uint32_t SpanPool::take_hole(Region& region, std::uint32_t needed, SpanKind kind) {
     Guard guard(lock_);
     const std::uint32_t least = std::max(needed, kLeastHole);
-    std::size_t most = kPagedBlocksTried;
-    for (std::uint32_t block = paged_; block != 0 && most != 0; block = blocks_[block].next, --most) {
-        const std::uint64_t free = blocks_[block].free_pages;
-        std::uint64_t starts = 0;
-        for (std::uint32_t pages = kPagesPerBlock / 2; starts == 0 && pages > least; pages /= 2) {
-            starts = run_starts(free, pages);  // the longest, within a power of two
-        }
-        if (starts == 0) starts = run_starts(free, least);
-        if (starts == 0) continue;
-        const auto first = static_cast<unsigned>(std::countr_zero(starts));
-        const auto pages = static_cast<std::uint32_t>(std::countr_one(free >> first));
-        claim_run(block, first, pages);
-        const std::uint32_t page = first_page(block) + first;
-        const bool stamped = begin_hand_out(page, pages);
-        guard.unlock();
-        hand_out(region, page, pages, kind, stamped);
-        return page;
+    std::uint32_t block = 0;
+    for (unsigned list = kRunLists; block == 0 && list-- > static_cast<unsigned>(std::bit_width(least - 1));) {
+        block = paged_[list];  // the longest, within a power of two
     }
-    return 0;
+    if (block == 0) block = block_with_run_anywhere(least, kPagedBlocksTried);
+    if (block == 0) return 0;
+    const std::uint64_t free = blocks_[block].free_pages;
+    std::uint64_t starts = 0;
+    for (std::uint32_t pages = kPagesPerBlock / 2; starts == 0 && pages > least; pages /= 2) {
+        starts = run_starts(free, pages);
+    }
+    if (starts == 0) starts = run_starts(free, least);
+    const auto first = static_cast<unsigned>(std::countr_zero(starts));
+    const auto pages = static_cast<std::uint32_t>(std::countr_one(free >> first));
+    claim_run(block, first, pages);
+    const std::uint32_t page = first_page(block) + first;
+    const bool stamped = begin_hand_out(page, pages);
+    guard.unlock();
+    hand_out(region, page, pages, kind, stamped);
+    return page;
 }
 
 void SpanPool::open_block(std::uint32_t page) {
@@ -88,14 +110,14 @@ void SpanPool::page_block(std::uint32_t block, std::uint32_t used) {
     info.stamped_whole = false;
     info.free_pages = ~run_mask(0, used);
     free_runs_ += kPagesPerBlock - used;
-    if (info.free_pages != 0) list_paged(block);
+    list_paged(block);
 }
 
 void SpanPool::claim_run(std::uint32_t block, unsigned first, std::uint32_t pages) {
     BlockInfo& info = blocks_[block];
     info.free_pages &= ~run_mask(first, pages);
     free_runs_ -= pages;
-    if (info.free_pages == 0) unlist_paged(block);
+    list_paged(block);
 }
 
 void SpanPool::return_run(std::uint32_t page, std::uint32_t pages, std::uint32_t idle_since) {
@@ -105,23 +127,23 @@ void SpanPool::return_run(std::uint32_t page, std::uint32_t pages, std::uint32_t
     free_runs_ += pages;
     if (info.free_pages == ~std::uint64_t{0}) {
         free_runs_ -= kPagesPerBlock;
-        unlist_paged(block);
+        if (info.run_list != 0) unlink(paged_[info.run_list - 1], block);
+        info.run_list = 0;
         return_block(block, idle_since);
     } else {
         list_paged(block);
     }
 }
 
+/// Where its free pages belong, which may have changed.
 void SpanPool::list_paged(std::uint32_t block) {
-    if (blocks_[block].listed) return;
-    blocks_[block].listed = true;
-    link(paged_, block);
-}
-
-void SpanPool::unlist_paged(std::uint32_t block) {
-    if (!blocks_[block].listed) return;
-    blocks_[block].listed = false;
-    unlink(paged_, block);
+    BlockInfo& info = blocks_[block];
+    const std::uint8_t list =
+        info.free_pages == 0 ? 0 : static_cast<std::uint8_t>(longest_aligned_run(info.free_pages) + 1);
+    if (list == info.run_list) return;
+    if (info.run_list != 0) unlink(paged_[info.run_list - 1], block);
+    info.run_list = list;
+    if (list != 0) link(paged_[list - 1], block);
 }
 
 }  // namespace perfloc::detail

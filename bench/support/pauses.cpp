@@ -79,7 +79,11 @@ PauseFigures PauseLog::figures() const {
     figures.longest_end = longest(part(Part::end));
     figures.longest_poll = longest(part(Part::poll));
     figures.longest_in_work = longest(excess(part(Part::work)));
-    figures.longest_noise = longest(excess(part(Part::own)));
+    const std::vector<Pause> noise = excess(part(Part::own));
+    figures.longest_noise = longest(noise);
+    double beyond = 0;
+    for (const Pause& gap : noise) beyond += gap.cpu > budget_;
+    if (!part(Part::own).empty()) figures.noise_within = 1 - beyond / static_cast<double>(part(Part::own).size());
     std::vector<double> own;
     for (const Pause& work : part(Part::own)) own.push_back(seconds(work.cpu));
     const double median = percentile(own, 0.5);
@@ -93,6 +97,7 @@ PauseFigures PauseLog::figures() const {
                                    all.back().begin + all.back().cpu);
     };
     figures.utilization = least_share(all);
+    figures.noise_utilization = least_share(noise);
     figures.utilization_of_calls = least_share(calls());
     return figures;
 }

@@ -19,9 +19,10 @@ struct Pause {
 // Of a program's pauses. Seconds; `longest` and percentiles in CPU time unless they say wall.
 struct PauseFigures {
     double longest_wall = 0, longest = 0, longest_end = 0, longest_poll = 0, longest_in_work = 0;
-    double longest_noise = 0, noise_p999 = 0;  // without the runtime: see Part::own
-    double p99 = 0, p999 = 0;                  // of slices: what is too short to be one is not counted
-    double within = 1;                         // the share of slices within the budget
+    // Without the runtime (Part::own), as if those had been pauses: what the machine takes is in the figures below as well.
+    double longest_noise = 0, noise_p999 = 0, noise_within = 1, noise_utilization = 1;
+    double p99 = 0, p999 = 0;  // of slices: what is too short to be one is not counted
+    double within = 1;         // the share of slices within the budget
     double total = 0;
     double utilization = 1;           // MMU: the program's least share of a window, both in its CPU time
     double utilization_of_calls = 1;  // the same of polls and ends: without what slows the program's own work

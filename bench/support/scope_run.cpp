@@ -6,7 +6,11 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <optional>
+#include <stop_token>
+#include <thread>
+#include <vector>
 
 #include "child.hpp"
 #include "clock.hpp"
@@ -145,6 +149,8 @@ Sample hinted(const ScopeRun& run) {
     sample.figures[kLongestInWork] = pauses.longest_in_work;
     sample.figures[kLongestNoise] = pauses.longest_noise;
     sample.figures[kNoiseP999] = pauses.noise_p999;
+    sample.figures[kNoiseWithin] = pauses.noise_within;
+    sample.figures[kNoiseUtilization] = pauses.noise_utilization;
     sample.figures[kP99] = pauses.p99;
     sample.figures[kP999] = pauses.p999;
     sample.figures[kWithin] = pauses.within;
@@ -156,6 +162,15 @@ Sample hinted(const ScopeRun& run) {
     return sample;
 }
 
+void copy_memory(const std::stop_token& stop) {
+    constexpr std::size_t kPiece = 64 << 10;
+    std::vector<char> from(256 * kPiece, 1), to(from.size());
+    for (std::size_t at = 0; !stop.stop_requested(); at = (at + kPiece) % from.size()) {
+        std::memcpy(&to[at], &from[at], kPiece);
+        keep(to[at]);
+    }
+}
+
 // The same program for half a second, without any collector: by how much its work varies by itself, for instance since what
 // it has just made is in no cache.
 Sample alone(const ScopeRun& run) {
@@ -164,7 +179,10 @@ Sample alone(const ScopeRun& run) {
         perfloc::Scope scope{"large"};
         program.graph.escaped.make_chains(program.graph.plan);
     }
+    std::optional<std::jthread> other;
+    if (run.beside) other.emplace(copy_memory);
     program.loop.run_for(kAlone);
+    other.reset();
     const PauseFigures pauses = program.log.figures();
     Sample sample;
     sample.figures[kLongestInWork] = pauses.longest_in_work;

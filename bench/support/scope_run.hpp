@@ -15,6 +15,7 @@ struct ScopeRun {
     perfloc::Bytes outside = 0;  // of chains that are alive in the scope around it
     double budget = 100e-6;      // the longest pause aimed at, in seconds
     bool thread = true;          // the collector has one of its own
+    bool beside = false;         // another thread copies memory all the time (of the program without a collector)
 };
 
 // Times in seconds, of the mutator's thread, in CPU time unless they say wall. See PauseFigures.
@@ -26,6 +27,8 @@ enum ScopeFigure : std::size_t {
     kLongestInWork,
     kLongestNoise,  // of the work without the heap, for comparison
     kNoiseP999,
+    kNoiseWithin,
+    kNoiseUtilization,
     kP99,
     kP999,
     kWithin,
@@ -41,7 +44,8 @@ enum ScopeFigure : std::size_t {
 // The run under `hinted`. The checksum is that of what escaped. In a process of its own.
 Sample run_hinted_scope(const ScopeRun& run);
 
-// The same program under `none`: kLongestInWork and kUtilization, by which its work varies without a collector.
+// The same program under `none`: kLongestInWork and kUtilization, by which its work varies without a collector, be it alone
+// or beside another thread, as the collector's would be.
 Sample run_scope_alone(const ScopeRun& run);
 
 // The same graph, and one full collection by the baseline, which is its only pause. In a process of its own.

@@ -42,6 +42,24 @@ TEST_CASE("a run of a whole block starts at its first page only") {
     CHECK(run_starts(0, 1) == 0);
 }
 
+TEST_CASE("the longest aligned run is the longest of those that start at a multiple of their length") {
+    std::uint64_t random = 0x9e37'79b9'7f4a'7c15;
+    for (int round = 0; round < 300; ++round) {
+        random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+        const unsigned shift = static_cast<unsigned>(round) % 64;
+        for (const std::uint64_t free : {random, random | random << 1 | random << 2, ~std::uint64_t{0} << shift,
+                                         ~std::uint64_t{0} >> shift, std::uint64_t{1} << shift}) {
+            if (free == 0) continue;
+            unsigned longest = 0;
+            for (unsigned k = 0; k <= 6; ++k) {
+                if ((starts_by_definition(free, 1u << k) & aligned_starts(1u << k)) != 0) longest = k;
+            }
+            INFO("free " << free);
+            REQUIRE(longest_aligned_run(free) == longest);
+        }
+    }
+}
+
 TEST_CASE("aligned starts are the multiples of the length") {
     CHECK(aligned_starts(1) == ~std::uint64_t{0});
     CHECK(aligned_starts(4) == 0x1111'1111'1111'1111u);

@@ -278,6 +278,38 @@ TEST_CASE("before a refusal every block that has free pages is looked at") {
     CHECK(held.take_large(region, 16 * kPageBytes) == wide.front());
 }
 
+TEST_CASE("a run that starts anywhere is found, and of those that fit the block with the least") {
+    Bench bench;
+    SpanPool held(bench.heap.memory, bench.heap.pages, bench.heap.regions, {.hard = 2_MiB});
+    Region& region = bench.region();
+    std::vector<std::uint32_t> blocks;
+    for (std::uint32_t page; (page = held.take(region, kPagesPerBlock, SpanKind::pinned)) != 0;) blocks.push_back(page);
+    REQUIRE(blocks.size() == 8);
+    const auto cut_out = [&](std::uint32_t first, std::uint32_t count) {
+        Span& hole = bench.heap.pages.span(first);
+        hole.pages = count;
+        bench.heap.pages.stamp_span(first, count);
+        held.release_span(region, first);
+    };
+    for (int i = 0; i < 3; ++i) {
+        bench.heap.pages.remove(region.blocks, blocks[static_cast<std::size_t>(i)]);
+        held.open_block(blocks[static_cast<std::size_t>(i)]);
+    }
+    cut_out(blocks[0] + 9, 13);  // no 16 that are aligned, and of 8 those from 16 on only with what follows 21
+    cut_out(blocks[1] + 32, 32);
+    cut_out(blocks[2] + 5, 2);
+    CHECK(held.take_large(region, 14 * kPageBytes) == blocks[1] + 32);
+    CHECK(held.take_large(region, 13 * kPageBytes) == blocks[1] + 46);
+    CHECK(held.take_large(region, 13 * kPageBytes) == blocks[0] + 9);  // at the limit, though it starts anywhere
+    CHECK(held.take_large(region, 13 * kPageBytes) == 0);
+    CHECK(held.take(region, 2, SpanKind::movable) == blocks[1] + 60);
+    CHECK(held.take(region, 2, SpanKind::movable) == blocks[1] + 62);
+    CHECK(held.take(region, 2, SpanKind::movable) == 0);
+    CHECK(held.take_large(region, 2 * kPageBytes) == blocks[2] + 5);
+    CHECK(held.take(region, 1, SpanKind::movable) == blocks[1] + 59);
+    CHECK(held.take(region, 1, SpanKind::movable) == 0);
+}
+
 TEST_CASE("a list of spans keeps its order when it is spliced and when one is removed") {
     Bench bench;
     PageTable& pages = bench.heap.pages;
