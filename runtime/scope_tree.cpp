@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <climits>
 #include <cstring>
 #include <mutex>
 #include <utility>
@@ -159,28 +158,33 @@ bool release_dropped(HeapCore& heap, unsigned most) {
     return heap.first_dropped != nullptr;
 }
 
-bool release_spares(HeapCore& heap) {
+bool release_spares(HeapCore& heap, unsigned most) {
     if (heap.mutator() == nullptr) return false;
-    bool any = heap.first_dropped != nullptr;
+    const bool any = heap.first_dropped != nullptr;
+    if (any && most != UINT_MAX) {
+        release_dropped(heap, most);
+        return true;
+    }
+    unsigned found = 0;
     // The spare of an enclosing region is the open inner one, or a closed one.
     const auto drop = [&](Region& region, const Region* inner) {
         const Region* const spare = region.spare_region();
         if (spare == nullptr || spare == inner || heap.regions.state(*spare) == RegionState::unused) return;
         drop_spares(heap, region);
-        any = true;
+        ++found;
     };
     const Region* inner = nullptr;
-    for (Region* region = heap.current_region(); region != nullptr && region != heap.root;) {
+    for (Region* region = heap.current_region(); region != nullptr && region != heap.root && found < most;) {
         drop(*region, inner);
         inner = region;
         region = region->around();
     }
-    drop(*heap.root, inner);
-    for (Region* region = heap.first_detached; region != nullptr; region = region->next_listed) {
+    if (found < most) drop(*heap.root, inner);
+    for (Region* region = heap.first_detached; region != nullptr && found < most; region = region->next_listed) {
         if (!region->entered) drop(*region, nullptr);
     }
-    release_dropped(heap, UINT_MAX);
-    return any;
+    release_dropped(heap, most);
+    return any || found != 0;
 }
 
 Region* new_region(HeapCore& heap, std::uint64_t key, Region* parent) {

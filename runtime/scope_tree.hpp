@@ -4,6 +4,8 @@
 
 #include <perfloc/scope.hpp>
 
+#include <climits>
+
 /// Regions in their tree: how they begin, merge, and go back to the pool.
 namespace perfloc::detail {
 
@@ -25,8 +27,8 @@ void merge_region(HeapCore& heap, Region& region, Region& into);
 /// Before that, where `region` had to wait, or what had waited was merged into it: pointers into it may be as old as its end.
 void note_merged(const HeapCore& heap, const Region& region, Region& into);
 
-/// Returns the first spans that spare regions keep. False when there were none.
-bool release_spares(HeapCore& heap);
+/// Returns the first spans that spare regions keep, of about so many of them. False when there were none.
+bool release_spares(HeapCore& heap, unsigned most = UINT_MAX);
 /// The spare regions below `region` go: a few at once, the others (a recursion leaves as many as it was deep) later. O(1).
 void drop_spares(HeapCore& heap, Region& region);
 /// So many take two microseconds.

@@ -81,6 +81,7 @@ bool Engine::advance(Slice& slice) {
             begin_waiting({slice.in_poll, deadline.is_never() ? SIZE_MAX : most_regions()});
             return phase() != CyclePhase::idle;
         case CyclePhase::gather:
+            if (!sort_shades(deadline)) return true;
             // In the stress mode one region a slice, so that small programs too go on meanwhile.
             if (!heap_.collection.frozen && !freeze_some(deadline)) return !heap_.stress.condemn;
             if (!gathered_) {

@@ -108,7 +108,7 @@ private:
     bool put_in_order(const Deadline& deadline);
     void merge(Region& region);
     void begin(CollectionReason reason, const Begun& begun);
-    void take_shades();
+    bool sort_shades(Deadline& deadline);
     void begin_marking();
     void hand_over_slots();
     void forget_shades();

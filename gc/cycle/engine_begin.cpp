@@ -167,7 +167,7 @@ void Engine::begin(CollectionReason reason, const Begun& begun) {
     for (Region* const region : cycle_.set) heap_.regions.record(*region).looked_at = 1;
     collection.frozen = false;
     next_ended_ = cycle_.set.size();
-    take_shades();
+    (collection.waiting == 0 ? collection.shades : collection.begun_shades).splice(collection.waiting_shades);
     collection.unsorted_shades = begun.bytes / kBytesPerShade;
     collection.open.own_slots.expect(most_repetitions(begun.bytes));
     heap_.events.collection_begun(reason, begun.label, begun.regions, begun.bytes);
@@ -177,18 +177,20 @@ void Engine::begin(CollectionReason reason, const Begun& begun) {
 }
 
 /// Protocol P1: what was shaded for those of the set while they waited. Where others go on waiting, these may adopt it, and it
-/// is shaded for them too.
-void Engine::take_shades() {
+/// is shaded for them too. None of it moves or dies before that is found out, be it in the set or waiting.
+bool Engine::sort_shades(Deadline& deadline) {
     detail::CollectionState& collection = heap_.collection;
-    if (collection.waiting == 0) return collection.shades.splice(collection.waiting_shades);
-    collection.waiting_shades.filter(heap_.chunks, [&](void* object) {
-        const bool taken = detail::in_set(heap_, object);
-        if (taken) {
+    while (!collection.begun_shades.empty()) {
+        if (deadline.passed()) return false;
+        void* const object = collection.begun_shades.pop(heap_.chunks);
+        if (detail::in_set(heap_, object)) {
             collection.shades.push(heap_.chunks, object);
             collection.settling_shades.push(heap_.chunks, object);
+        } else {
+            collection.waiting_shades.push(heap_.chunks, object);
         }
-        return !taken;
-    });
+    }
+    return true;
 }
 
 std::size_t Engine::most_regions() const { return regions_at_once(heap_.options.pauses.max); }

@@ -175,6 +175,11 @@ void Verifier::check_shades() {
         if (objects_.is_object(object) && detail::is_waiting(heap_, object)) return;
         violation(fmt::format("protocol P1: {} is shaded for the next collection and is no live object of it", object));
     });
+    collection.begun_shades.for_each([&](void* object) {
+        const bool kept = detail::in_set(heap_, object) || detail::is_waiting(heap_, object);
+        if (objects_.is_object(object) && kept) return;
+        violation(fmt::format("protocol P1: {} was shaded before the collection began and is no live object", object));
+    });
     collection.settling_shades.for_each([&](void* object) {
         if (objects_.is_object(object)) return;
         violation(fmt::format("protocol P1: {} is shaded while it settles and is no live object", object));
