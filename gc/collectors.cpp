@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -311,7 +312,9 @@ private:
     void assist() {
         const detail::Moment start = heap_.events.now();
         const bool assisted = engine_.driver().assist(Deadline::in(pacer_.longest()));
-        if (assisted) heap_.events.slice(SliceKind::marking, start, {}, heap_.options.pauses.max);
+        if (assisted) {
+            heap_.events.slice(engine_.cycle().phase.cycle(), SliceKind::marking, start, {}, heap_.options.pauses.max);
+        }
         const PauseCause cause = assisted ? PauseCause::assist : PauseCause::stall;
         pacer_.spent(heap_.events.pause(cause, start, 0, 0, Label("(slice)")));
     }
@@ -322,6 +325,7 @@ private:
         if (occasion == Occasion::allocation) ++heap_.collection.counts.allocation_slices;
         const detail::Moment start = heap_.events.now();
         const SliceKind kind = kind_of(engine_.phase(), in_poll && engine_.waits_for_poll());
+        const std::uint32_t last = engine_.cycle().number;
         const CycleTotals before = engine_.cycle().totals;
         if (in_poll) slices_without_poll_ = 0;
         engine_.hold(in_poll ? open_scopes_next() : waits_for_poll());
@@ -333,13 +337,16 @@ private:
                        .in_poll = in_poll,
                        .may_clear = may_reap,
                        .may_destroy = may_reap,
+                       .tells_end = false,
                        .adopt_all = adopt_all});
-        const CycleTotals& after = engine_.cycle().totals;
-        const Bytes bytes = after.adopted_bytes + after.evacuated_bytes - before.adopted_bytes - before.evacuated_bytes;
+        const CycleTotals done = engine_.cycle().totals - (engine_.cycle().number == last ? before : CycleTotals{});
+        const Bytes bytes = done.adopted_bytes + done.evacuated_bytes;
         const bool fruitless = in_poll && bytes == 0 && engine_.waits_for_poll();
         fruitless_slices_ = fruitless ? fruitless_slices_ + 1 : 0;
-        heap_.events.slice(kind, start, {bytes, after.destructors - before.destructors}, heap_.options.pauses.max);
+        heap_.events.slice(engine_.cycle().phase.cycle(), kind, start, {bytes, done.destructors},
+                           heap_.options.pauses.max);
         pacer_.spent(heap_.events.pause(cause_of(kind), start, bytes, bytes, Label("(slice)")));
+        engine_.tell_end();
         verify_if_asked("after a slice");
     }
 
@@ -367,14 +374,23 @@ private:
     void look_for_undeclared_references() {
         if (!kWatchStack || heap_.totals.suspicious_words != 0) return;
         ++polls_;
-        if (std::has_single_bit(polls_)) verify();
+        if (std::has_single_bit(polls_)) try_to_verify();
+    }
+
+    /// Nothing where there is no memory for it.
+    std::optional<VerifyReport> try_to_verify() {
+        try {
+            return verify();
+        } catch (const std::bad_alloc&) {
+            return std::nullopt;
+        }
     }
 
     void verify_if_asked(const char* when) {
         if (!heap_.stress.verify) return;
-        const VerifyReport verdict = verify();
-        PERFLOC_CHECK(verdict.ok(), "{} (phase {}, {}): {}", when, phase(),
-                      engine_.cycle().pressure() ? "open scopes" : "ended scopes", verdict.violations.front());
+        const std::optional<VerifyReport> verdict = try_to_verify();
+        PERFLOC_CHECK(!verdict || verdict->ok(), "{} (phase {}, {}): {}", when, phase(),
+                      engine_.cycle().pressure() ? "open scopes" : "ended scopes", verdict->violations.front());
     }
 
     CollectionReason why_due() const {

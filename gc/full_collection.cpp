@@ -29,7 +29,7 @@ void FullCollection::run(bool move_all, CollectionReason reason) {
     report_ = {};
     report_.before_bytes = heap_.pool.used_bytes();
     find_regions();
-    heap_.events.collection_begun(reason, Label("(heap)"), regions_.size(), report_.before_bytes);
+    phase_.begin(heap_.events.collection_begun(reason, Label("(heap)"), regions_.size(), report_.before_bytes));
 
     phase_.enter(Phase::mark);
     for (Region* const region : regions_) {
@@ -59,10 +59,10 @@ void FullCollection::run(bool move_all, CollectionReason reason) {
     heap_.totals.full_collections += 1;
     heap_.events.pause(PauseCause::full, start, report_.before_bytes, report_.live_bytes, Label("(heap)"));
     heap_.events.collection_ended(
-        {.before_bytes = report_.before_bytes,
-         .freed_bytes = report_.before_bytes - std::min(report_.before_bytes, report_.after_bytes),
-         .live_bytes = report_.live_bytes,
-         .destructors = destroyed_});
+        phase_.cycle(), {.before_bytes = report_.before_bytes,
+                         .freed_bytes = report_.before_bytes - std::min(report_.before_bytes, report_.after_bytes),
+                         .live_bytes = report_.live_bytes,
+                         .destructors = destroyed_});
 }
 
 void FullCollection::find_regions() {
@@ -103,7 +103,7 @@ void FullCollection::clear_weak_handles() {
 
 /// Innermost regions first, newest first in each. What destructors make goes to new spans, which are all alive.
 void FullCollection::destroy() {
-    std::vector<void*> dead;
+    detail::List<void*> dead(heap_.chunks);
     for (Region* const region : regions_) take_dead(heap_, marks_, *region, dead);
     destroyed_ = dead.size();
     if (dead.empty()) return;

@@ -4,8 +4,6 @@
 #include "gc/phase.hpp"
 #include "runtime/heap_core.hpp"
 
-#include <vector>
-
 namespace perfloc::gc {
 
 using detail::HeapCore;
@@ -28,7 +26,7 @@ private:
     HeapCore& heap_;
     MarkBitmap& marks_;
     PhaseOwner& phase_;
-    std::vector<Region*> regions_;  // innermost first
+    detail::List<Region*> regions_{heap_.chunks};  // innermost first
     std::size_t destroyed_ = 0;
     FullCollectionReport report_;
 };

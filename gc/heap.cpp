@@ -67,7 +67,7 @@ Heap::~Heap() {
         detail::retire_cursors(heap, *heap.root);
         detail::load_hot(*heap.root);
         gc::condemn_spans(heap, marks, *heap.root);
-        std::vector<void*> dead;
+        detail::List<void*> dead(heap.chunks);
         gc::take_dead(heap, marks, *heap.root, dead);
         gc::run_destructors(heap, dead);
         // As `Held` in gc/sweep/destructors.cpp has checked after each.
@@ -93,6 +93,9 @@ RootScope& Heap::root() noexcept { return *root_; }
 const Options& Heap::options() const noexcept { return core_->options; }
 void Heap::set_pauses(const PauseBudget& budget) {
     detail::check_pauses(budget);
+    if (const detail::MutatorCore* const other = core_->mutator(); other != nullptr && other != detail::hot.mutator) {
+        throw AttachError("perfloc: set_pauses() on a thread that is not the heap's mutator");
+    }
     core_->options.pauses = budget;
     core_->collector->set_pauses();
 }

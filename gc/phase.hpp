@@ -48,15 +48,19 @@ class PhaseOwner {
 public:
     explicit PhaseOwner(detail::EventBus& events) : events_(events) {}
     Phase now() const { return phase_; }
+    /// The number by which listeners know the collection whose phases come now.
+    void begin(std::uint64_t cycle) { cycle_ = cycle; }
+    std::uint64_t cycle() const { return cycle_; }
     void enter(Phase next) {
         PERFLOC_CHECK(legal(phase_, next), "internal: a collection goes from phase {} to {}", static_cast<int>(phase_),
                       static_cast<int>(next));
         phase_ = next;
-        if (next != Phase::idle) events_.phase(name_of(next));
+        if (next != Phase::idle) events_.phase(cycle_, name_of(next));
     }
 
 private:
     detail::EventBus& events_;
+    std::uint64_t cycle_ = 0;
     Phase phase_ = Phase::idle;
 };
 

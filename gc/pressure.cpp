@@ -10,12 +10,18 @@ namespace perfloc::gc {
 namespace {
 
 constexpr unsigned kMostAsked = 100;
+constexpr std::size_t kMostTrims = 64;
 
 }  // namespace
 
 void Pressure::trim(const Region& region) {
-    trim_region_ = region.index;
-    trim_birth_ = region.birth;
+    const auto is = [&](const Asked& asked) { return asked.region == region.index && asked.birth == region.birth; };
+    if (std::none_of(trims_.begin(), trims_.end(), is)) {
+        // The root's collection looks at all of them.
+        const bool all = &region == heap_.root || trims_.size() >= kMostTrims;
+        if (all) trims_.clear();
+        trims_.push_back({all ? heap_.root->index : region.index, all ? heap_.root->birth : region.birth});
+    }
     heap_.safepoint_due = true;
 }
 
@@ -24,18 +30,17 @@ bool Pressure::overdue() const {
     // What has ended and waits is no growth of what is open.
     const std::size_t used = heap_.pool.used_bytes();
     const std::size_t open = used - std::min<std::size_t>(used, heap_.collection.waiting_bytes);
-    return trim_region_ != 0 || open > GrowthPolicy::overdue_above(left_, above(), heap_.options.soft_limit);
+    return !trims_.empty() || open > GrowthPolicy::overdue_above(left_, above(), heap_.options.soft_limit);
 }
 
 std::optional<Pressure::Due> Pressure::take() {
     if (!std::exchange(heap_.safepoint_due, false)) return std::nullopt;
-    if (trim_region_ != 0) {
-        Region* const region = to_be_trimmed();
-        trim_region_ = 0;
-        if (region != nullptr) {
-            heap_.safepoint_due = heap_.pool.used_bytes() > heap_.collect_above;
-            return Due{region, CollectionReason::trim};
-        }
+    while (!trims_.empty()) {
+        Region* const region = to_be_trimmed(trims_.front());
+        trims_.erase(trims_.begin());
+        if (region == nullptr) continue;
+        heap_.safepoint_due = !trims_.empty() || heap_.pool.used_bytes() > heap_.collect_above;
+        return Due{region, CollectionReason::trim};
     }
     if (heap_.pool.used_bytes() <= above()) return std::nullopt;
     const bool soft = heap_.pool.used_bytes() > heap_.options.soft_limit;
@@ -43,9 +48,9 @@ std::optional<Pressure::Due> Pressure::take() {
 }
 
 /// Null where it has ended; a spare too has the state of an open region.
-Region* Pressure::to_be_trimmed() const {
-    Region& region = heap_.regions.at(trim_region_);
-    if (heap_.regions.state(region) != detail::RegionState::open || region.birth != trim_birth_) return nullptr;
+Region* Pressure::to_be_trimmed(const Asked& asked) const {
+    Region& region = heap_.regions.at(asked.region);
+    if (heap_.regions.state(region) != detail::RegionState::open || region.birth != asked.birth) return nullptr;
     if (&region == heap_.root || region.detached) return &region;
     for (const Region* outer = heap_.current_region(); outer != nullptr; outer = outer->around()) {
         if (outer == &region) return &region;
@@ -97,7 +102,7 @@ void Pressure::ended() {
 }
 
 void Pressure::start_over() {
-    trim_region_ = 0;
+    trims_.clear();
     settle(heap_.pool.used_bytes());
 }
 

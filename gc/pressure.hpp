@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace perfloc::gc {
 
@@ -44,7 +45,12 @@ public:
 private:
     std::size_t limit() const;
     std::size_t above() const;
-    Region* to_be_trimmed() const;
+    /// A scope that is to be trimmed, which may have ended since.
+    struct Asked {
+        std::uint32_t region;
+        std::uint64_t birth;
+    };
+    Region* to_be_trimmed(const Asked& asked) const;
     Region& grown_most() const;
     void note_used(const Cycle& cycle);
     void ended();
@@ -60,8 +66,7 @@ private:
     std::uint64_t promoted_before_ = 0;  // bytes promoted until then
     std::size_t used_before_ = 0;        // when it began
     std::size_t most_used_ = 0;          // since then
-    std::uint32_t trim_region_ = 0;
-    std::uint64_t trim_birth_ = 0;
+    std::vector<Asked> trims_;           // the oldest first
 };
 
 }  // namespace perfloc::gc

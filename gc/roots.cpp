@@ -48,7 +48,7 @@ Region& open_ancestor(HeapCore& heap, Region& region) {
 namespace {
 
 /// Outermost destination first; where two lineages refer to the region, the root's.
-void order(const HeapCore& heap, std::vector<Root>& roots) {
+void order(const HeapCore& heap, detail::List<Root>& roots) {
     const auto key = [&](const Region* region) { return heap.regions.record(*region).key; };
     const Region* lineage = nullptr;
     bool mixed = false;
@@ -71,7 +71,7 @@ void order(const HeapCore& heap, std::vector<Root>& roots) {
 
 }  // namespace
 
-void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Root>& roots) {
+void find_roots(HeapCore& heap, Region& ended, Region& enclosing, detail::List<Root>& roots) {
     roots.resize(ended.incoming.size());
     Root* next = roots.data();
     // Neighbouring slots are often of one object: what was found for their span is kept.

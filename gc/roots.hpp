@@ -8,7 +8,6 @@
 
 #include <atomic>
 #include <mutex>
-#include <vector>
 
 namespace perfloc::gc {
 
@@ -46,7 +45,7 @@ inline bool forget_gone(const HeapCore& heap, std::atomic<void*>& slot, const Re
 /// The roots of an ended region, outermost destination first. A slot's destination is its own scope; a handle's is
 /// `enclosing`; a global handle's is the root. Where two lineages refer to the region, everything goes to the root: further
 /// out than necessary, never further in. law [remset].
-void find_roots(HeapCore& heap, Region& ended, Region& enclosing, std::vector<Root>& roots);
+void find_roots(HeapCore& heap, Region& ended, Region& enclosing, detail::List<Root>& roots);
 
 /// The handles of all kinds to what is in the region, or `most` where there are more. O(most).
 std::uint64_t count_handles(HeapCore& heap, const Region& region, std::uint64_t most);

@@ -26,7 +26,7 @@ struct OneRegion {
 /// Protocol P15, P3: where survivors go. A destructor may end such a scope, which waits then until they have come.
 class Destinations {
 public:
-    Destinations(const std::vector<Root>& roots, std::vector<Region*>& list) : list_(list) {
+    Destinations(const detail::List<Root>& roots, detail::List<Region*>& list) : list_(list) {
         for (const Root& root : roots) {  // by destination
             if (!list.empty() && list.back() == root.destination) continue;
             list.push_back(root.destination);
@@ -42,7 +42,7 @@ public:
     Destinations& operator=(const Destinations&) = delete;
 
 private:
-    std::vector<Region*>& list_;
+    detail::List<Region*>& list_;
 };
 
 }  // namespace
@@ -69,7 +69,7 @@ bool ScopeCollection::promote_if_small(Region& ended, Region& enclosing, ScopeRe
 }
 
 void ScopeCollection::collect(Region& ended, Region& enclosing, const detail::Moment& start, ScopeReport& report) {
-    heap_.events.collection_begun(CollectionReason::scope_end, ended.label, 1, report.allocated_bytes);
+    phase_.begin(heap_.events.collection_begun(CollectionReason::scope_end, ended.label, 1, report.allocated_bytes));
     detail::stamp_absorbed(heap_, ended);
     detail::retire_cursors(heap_, ended);
     ended.enclosing = &enclosing;  // open_ancestor() may ask, where a destructor ends a scope
@@ -196,7 +196,7 @@ void ScopeCollection::destroy(Region& ended) {
     take_dead(heap_, marks_, ended, dead_);
     if (dead_.empty()) return;
     result_.destructors = dead_.size();
-    std::vector<void*> dead;
+    detail::List<void*> dead(heap_.chunks);
     dead.swap(dead_);  // a destructor may end a scope, which comes here again
     const bool attached = detail::hot.mutator != nullptr && detail::hot.mutator->heap == &heap_;
     Region* const current = attached ? heap_.current_region() : nullptr;
@@ -220,7 +220,7 @@ void ScopeCollection::tell_ended(const ScopeReport& report) {
     result_.freed_bytes = report.released_bytes;
     result_.promoted_bytes = result_.live_bytes = report.promoted_bytes;
     result_.adopted_bytes = report.promoted_bytes - result_.evacuated_bytes;
-    heap_.events.collection_ended(result_);
+    heap_.events.collection_ended(phase_.cycle(), result_);
 }
 
 }  // namespace perfloc::gc

@@ -7,8 +7,6 @@
 
 #include <perfloc/scope.hpp>
 
-#include <vector>
-
 namespace perfloc::gc {
 
 /// Collects one ended region: what something outside still reaches is settled there, all else is released. The phases run
@@ -51,10 +49,10 @@ private:
     MarkBitmap& marks_;
     PhaseOwner& phase_;
     Survey survey_;
-    std::vector<Root> roots_;  // kept between collections: no allocation once warm
-    std::vector<void*> stack_;
-    std::vector<Region*> destinations_;
-    std::vector<void*> dead_;
+    detail::List<Root> roots_{heap_.chunks};  // kept between collections: no allocation once warm
+    detail::List<void*> stack_{heap_.chunks};
+    detail::List<Region*> destinations_{heap_.chunks};
+    detail::List<void*> dead_{heap_.chunks};
     CollectionResult result_;  // what listeners are told
 };
 

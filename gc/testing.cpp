@@ -46,7 +46,8 @@ std::string_view phase(const Heap& heap) { return detail::TestingAccess::core(he
 
 bool step_collector(Heap& heap, unsigned breaths) {
     // The collector looks at no word of the mutator's: nothing is stored, so that this may come in the middle of a step.
-    return steppable(heap, "step_collector").collector->step_collector(breaths);
+    detail::HeapCore& core = steppable(heap, "step_collector");
+    return breaths != 0 && core.collector->step_collector(breaths);
 }
 
 bool slice(Heap& heap) {

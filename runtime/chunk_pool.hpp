@@ -6,6 +6,7 @@
 #include "runtime/spin_lock.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <mutex>
 #include <utility>
@@ -23,7 +24,7 @@ public:
     explicit ChunkPool(Memory& memory) : memory_(memory), next_(memory.area(Area::chunks)), start_(next_) {}
 
     void* take() {
-        for (;; grow()) {
+        for (;; grow(kChunkBytes)) {
             const std::lock_guard guard(lock_);
             if (free_ != nullptr) {
                 Free* const chunk = free_;
@@ -42,6 +43,30 @@ public:
         const std::lock_guard guard(lock_);
         static_cast<Free*>(last)->next = free_;
         free_ = static_cast<Free*>(first);
+    }
+    /// Neighbouring chunks of so many bytes in all, rounded up to a power of two. O(1).
+    void* take_run(std::size_t size) {
+        const unsigned k = run_class(size);
+        for (;; grow(kChunkBytes << k)) {
+            const std::lock_guard guard(lock_);
+            if (Free* const run = runs_[k]; run != nullptr) {
+                runs_[k] = run->next;
+                return run;
+            }
+            if (bytes() + (kChunkBytes << k) > memory_.area_committed(Area::chunks)) continue;
+            char* const run = next_;
+            store_relaxed(next_, run + (kChunkBytes << k));
+            return run;
+        }
+    }
+    void give_run(void* run, std::size_t size) {
+        const std::lock_guard guard(lock_);
+        static_cast<Free*>(run)->next = runs_[run_class(size)];
+        runs_[run_class(size)] = static_cast<Free*>(run);
+    }
+    /// Whether the memory is of this pool.
+    bool owns(const void* memory) const {
+        return static_cast<std::size_t>(static_cast<const char*>(memory) - start_) < memory_.area_bytes(Area::chunks);
     }
     std::size_t bytes() const { return static_cast<std::size_t>(load_relaxed(next_) - start_); }
     /// Some may be kept idle, a 32nd of the heap at most: a quarter of the least that is reserved for them.
@@ -63,21 +88,29 @@ private:
     static constexpr std::size_t kMostIdleOfSmallHeaps = 256 * 1024;
     static constexpr std::size_t kLeastAhead = 64 * 1024, kMostAhead = 4 * 1024 * 1024, kAheadPiece = 1024 * 1024;
 
+    static constexpr unsigned kRunClasses = 40;
+
     struct Free {
         Free* next;
     };
-    void grow() {
+    static unsigned run_class(std::size_t size) {
+        return static_cast<unsigned>(std::bit_width((std::max<std::size_t>(size, 1) - 1) / kChunkBytes));
+    }
+    void grow(std::size_t by) {
         const std::size_t per_block = memory_.area_bytes(Area::chunks) / memory_.blocks();
-        const std::size_t wanted = (bytes() + kChunkBytes) / per_block + 1;
-        const bool grown = wanted <= memory_.blocks() && memory_.commit_blocks(wanted) &&
-                           bytes() + kChunkBytes <= memory_.area_committed(Area::chunks);
-        PERFLOC_CHECK(grown, "the memory reserved for recorded slots is used up ({} bytes): reserve more addresses",
-                      bytes());
+        const std::size_t wanted = (bytes() + by) / per_block + 1;
+        const bool fits = wanted <= memory_.blocks();
+        const bool grown =
+            fits && memory_.commit_blocks(wanted) && bytes() + by <= memory_.area_committed(Area::chunks);
+        PERFLOC_CHECK(grown || fits,
+                      "the memory reserved for recorded slots is used up ({} bytes): reserve more addresses", bytes());
+        PERFLOC_CHECK(grown, "the system refuses memory for recorded slots ({} bytes are in use)", bytes());
     }
 
     Memory& memory_;
-    SpinLock lock_;  // of the two below
+    SpinLock lock_;  // of the three below
     Free* free_ = nullptr;
+    Free* runs_[kRunClasses] = {};  ///< of 2^k chunks
     char* next_;
     char* start_;
     std::size_t backed_ = 0;  ///< get_ahead()'s

@@ -72,13 +72,14 @@ Region& open_detached(HeapCore& heap, const Label& label) {
             fmt::format("perfloc: detached scope \"{}\" begins on a thread that is not the heap's mutator",
                         LabelTable::name(label)));
     }
+    LabelCounters& counters = heap.labels.find(label);  // which may throw: before anything has changed
     Region* const region = new_region(heap, RegionTable::kOwnLineage + 1, heap.root);
     if (region == nullptr) {
         throw OutOfMemory(fmt::format("perfloc: no room for one more scope (\"{}\"): {} regions are in use",
                                       LabelTable::name(label), heap.regions.end() - 1));
     }
     region->label = label;
-    region->counters = &heap.labels.find(label);
+    region->counters = &counters;
     region->attention = kAlways;
     region->detached = true;
     if (!heap.listens()) region->nominal_of = heap.root;
@@ -100,7 +101,8 @@ ScopeReport end_detached_and_wait(RegionHot*& hot_region, std::chrono::nanosecon
     if (const std::string why = refusal(region); !why.empty()) throw ScopeError(why);
     HeapCore& heap = heap_of(*region, "ended");
     hot_region = nullptr;
-    const auto until = Clock::now() + std::min<std::chrono::nanoseconds>(timeout, std::chrono::hours(24 * 365));
+    const auto start = Clock::now();
+    const auto until = start + std::min<std::chrono::nanoseconds>(timeout, std::chrono::hours(24 * 365));
     const Bytes allocated = allocated_bytes(heap, *region);
     ScopeReport settled;
     settled.settled = false;
@@ -114,11 +116,13 @@ ScopeReport end_detached_and_wait(RegionHot*& hot_region, std::chrono::nanosecon
     }
     load_hot(current);
     if (settled.settled) {
+        settled.pause = Clock::now() - start;
         settled.allocated_bytes = allocated;
         settled.released_bytes = allocated - std::min(allocated, settled.promoted_bytes);
         return settled;
     }
     region->report_to = nullptr;  // still condemned
+    report.pause = Clock::now() - start;
     return report;
 }
 

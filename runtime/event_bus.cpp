@@ -4,6 +4,7 @@
 #include "runtime/heap_core.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace perfloc {
 
@@ -71,7 +72,7 @@ namespace detail {
 namespace {
 
 thread_local bool collects = false;
-thread_local bool inside_call = false;
+thread_local const EventBus* calls = nullptr;  // whose listeners this thread is calling
 
 std::chrono::nanoseconds monotonic() { return Clock::now().time_since_epoch(); }
 
@@ -80,34 +81,43 @@ std::chrono::nanoseconds monotonic() { return Clock::now().time_since_epoch(); }
 void EventBus::this_thread_collects() noexcept { collects = true; }
 
 void EventBus::add(EventListener& listener) {
-    PERFLOC_CHECK(!inside_call, "a listener is added while a listener is called");
-    const std::lock_guard guard(lock_);
-    listeners_.push_back(&listener);
+    PERFLOC_CHECK(calls != this, "a listener is added while a listener is called");
+    const auto guard = lock();
     open_.reserve(16);
+    listeners_.push_back(&listener);
     listening_.store(true, std::memory_order_relaxed);
 }
 
 void EventBus::remove(EventListener& listener) noexcept {
-    PERFLOC_CHECK(!inside_call, "a listener is removed while a listener is called");
-    const std::lock_guard guard(lock_);
+    PERFLOC_CHECK(calls != this, "a listener is removed while a listener is called");
+    const auto guard = lock();
     std::erase(listeners_, &listener);
     if (!listeners_.empty()) return;
     listening_.store(false, std::memory_order_relaxed);
     open_.clear();
 }
 
-void EventBus::describe(Event& event, std::chrono::nanoseconds time) const {
+std::unique_lock<std::mutex> EventBus::lock() const {
+    PERFLOC_CHECK(calls != this, "a listener uses the heap that it is called for");
+    return std::unique_lock(lock_);
+}
+
+std::uint64_t EventBus::heard(std::uint64_t cycle) const {
+    return std::any_of(open_.begin(), open_.end(), [=](const Cycle& open) { return open.number == cycle; }) ? cycle : 0;
+}
+
+void EventBus::describe(Event& event, std::chrono::nanoseconds time, std::uint64_t cycle) const {
     event.time = time;
     event.heap = heap_.number;
-    event.cycle = open_.empty() ? 0 : open_.back().number;
+    event.cycle = cycle;
     event.collector_thread = collects;
 }
 
 template <class E>
 void EventBus::call(void (EventListener::*what)(const E&) noexcept, const E& event) {
-    inside_call = true;
+    const EventBus* const outer = std::exchange(calls, this);  // a listener may use another heap
     for (EventListener* const listener : listeners_) (listener->*what)(event);
-    inside_call = false;
+    calls = outer;
 }
 
 std::chrono::nanoseconds EventBus::elapsed(const Moment& start) {
@@ -123,10 +133,11 @@ std::uint64_t EventBus::collection_begun(CollectionReason reason, const Label& l
                                          Bytes bytes) {
     const std::uint64_t cycle = cycles_.fetch_add(1, std::memory_order_relaxed) + 1;
     if (!listening()) return cycle;
-    const std::lock_guard guard(lock_);
+    const auto guard = lock();
+    if (open_.size() == open_.capacity()) return cycle;  // nested deeper than anyone follows: in silence
     CollectionBegunEvent event;
     open_.push_back({cycle, monotonic()});
-    describe(event, open_.back().begun);
+    describe(event, open_.back().begun, cycle);
     event.reason = reason;
     event.label = label.text();
     event.regions = regions;
@@ -137,17 +148,17 @@ std::uint64_t EventBus::collection_begun(CollectionReason reason, const Label& l
     return cycle;
 }
 
-void EventBus::tell_phase(const char* name) {
-    const std::lock_guard guard(lock_);
-    if (open_.empty()) return;
+void EventBus::tell_phase(std::uint64_t cycle, const char* name) {
+    const auto guard = lock();
+    if (heard(cycle) == 0) return;
     PhaseEnteredEvent event;
-    describe(event, monotonic());
+    describe(event, monotonic(), cycle);
     event.name = name;
     call(&EventListener::on_phase_entered, event);
 }
 
-std::chrono::nanoseconds EventBus::slice(SliceKind kind, const Moment& start, const SliceWork& work,
-                                         std::chrono::nanoseconds budget) {
+std::chrono::nanoseconds EventBus::slice(std::uint64_t cycle, SliceKind kind, const Moment& start,
+                                         const SliceWork& work, std::chrono::nanoseconds budget) {
     const std::chrono::nanoseconds duration = elapsed(start);
     const bool late = duration > budget;
     if (late) {
@@ -155,16 +166,16 @@ std::chrono::nanoseconds EventBus::slice(SliceKind kind, const Moment& start, co
         heap_.totals.slice_overruns[cause].fetch_add(1, std::memory_order_relaxed);
     }
     if (listening()) {
-        tell_slice(kind, start, duration, work, late ? duration - budget : std::chrono::nanoseconds::zero());
+        tell_slice(cycle, kind, start, duration, work, late ? duration - budget : std::chrono::nanoseconds::zero());
     }
     return duration;
 }
 
-void EventBus::tell_slice(SliceKind kind, const Moment& start, std::chrono::nanoseconds duration, const SliceWork& work,
-                          std::chrono::nanoseconds overrun) {
-    const std::lock_guard guard(lock_);
+void EventBus::tell_slice(std::uint64_t cycle, SliceKind kind, const Moment& start, std::chrono::nanoseconds duration,
+                          const SliceWork& work, std::chrono::nanoseconds overrun) {
+    const auto guard = lock();
     SliceDoneEvent event;
-    describe(event, beginning(start, duration));
+    describe(event, beginning(start, duration), heard(cycle));
     event.kind = kind;
     event.duration = duration;
     event.bytes = work.bytes;
@@ -182,31 +193,32 @@ std::chrono::nanoseconds EventBus::pause(PauseCause cause, const Moment& start, 
 }
 
 void EventBus::tell_pause(const PauseEvent& pause, const Moment& start) {
-    const std::lock_guard guard(lock_);
+    const auto guard = lock();
     PausedEvent event;
-    describe(event, beginning(start, pause.duration));
+    describe(event, beginning(start, pause.duration), innermost());
     event.pause = pause;
     call(&EventListener::on_paused, event);
 }
 
-void EventBus::tell_ended(const CollectionResult& result) {
-    const std::lock_guard guard(lock_);
-    if (open_.empty()) return;
+void EventBus::tell_ended(std::uint64_t cycle, const CollectionResult& result) {
+    const auto guard = lock();
+    const auto open = std::find_if(open_.begin(), open_.end(), [=](const Cycle& c) { return c.number == cycle; });
+    if (open == open_.end()) return;
     CollectionEndedEvent event;
-    describe(event, monotonic());
-    event.duration = event.time - open_.back().begun;
+    describe(event, monotonic(), cycle);
+    event.duration = event.time - open->begun;
     event.result = result;
     event.used_bytes = heap_.pool.used_bytes();
     event.committed_bytes = heap_.pool.committed_bytes();
-    open_.pop_back();
+    open_.erase(open);
     call(&EventListener::on_collection_ended, event);
 }
 
 void EventBus::tell_memory(MemoryEvent::Change change, Bytes bytes, const Moment& start) {
-    const std::lock_guard guard(lock_);
+    const auto guard = lock();
     MemoryEvent event;
     event.duration = elapsed(start);
-    describe(event, beginning(start, event.duration));
+    describe(event, beginning(start, event.duration), innermost());
     event.change = change;
     event.bytes = bytes;
     event.committed_bytes = heap_.pool.committed_bytes();

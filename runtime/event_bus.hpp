@@ -29,7 +29,7 @@ struct SliceWork {
 /// what lies inside something else by program order does so by the times too.
 ///
 /// begun and ended are the mutator's; phase and slice may come from the collector's thread, one thread at a time within
-/// a cycle. Collections nest: a destructor may end a scope.
+/// a cycle. Collections overlap: a destructor may end a scope, and a collection in the caller may run beside the collector's.
 class EventBus {
 public:
     explicit EventBus(HeapCore& heap) : heap_(heap) {}
@@ -50,20 +50,20 @@ public:
 
     /// A cycle begins. Returns its number.
     std::uint64_t collection_begun(CollectionReason reason, const Label& label, std::size_t regions, Bytes bytes);
-    /// The innermost cycle enters a phase. The name is a literal.
-    void phase(const char* name) {
+    /// The cycle of this number enters a phase. The name is a literal.
+    void phase(std::uint64_t cycle, const char* name) {
         if (listening()) [[unlikely]]
-            tell_phase(name);
+            tell_phase(cycle, name);
     }
-    /// A slice is over. Its overrun is counted whoever listens. Returns how long it took.
-    std::chrono::nanoseconds slice(SliceKind kind, const Moment& start, const SliceWork& work,
+    /// A slice of the cycle is over. Its overrun is counted whoever listens. Returns how long it took.
+    std::chrono::nanoseconds slice(std::uint64_t cycle, SliceKind kind, const Moment& start, const SliceWork& work,
                                    std::chrono::nanoseconds budget = std::chrono::nanoseconds::max());
     /// A pause is over: records it in the heap's log, too. Returns how long it took.
     std::chrono::nanoseconds pause(PauseCause cause, const Moment& start, Bytes looked_at, Bytes survived,
                                    const Label& label, std::chrono::nanoseconds time_to_stop = {});
-    void collection_ended(const CollectionResult& result) {
+    void collection_ended(std::uint64_t cycle, const CollectionResult& result) {
         if (listening()) [[unlikely]]
-            tell_ended(result);
+            tell_ended(cycle, result);
     }
     void memory(MemoryEvent::Change change, Bytes bytes, const Moment& start) {
         if (listening()) [[unlikely]]
@@ -79,25 +79,29 @@ private:
         std::chrono::nanoseconds begun;
     };
 
-    void tell_phase(const char* name);
-    void tell_slice(SliceKind kind, const Moment& start, std::chrono::nanoseconds duration, const SliceWork& work,
-                    std::chrono::nanoseconds overrun);
+    void tell_phase(std::uint64_t cycle, const char* name);
+    void tell_slice(std::uint64_t cycle, SliceKind kind, const Moment& start, std::chrono::nanoseconds duration,
+                    const SliceWork& work, std::chrono::nanoseconds overrun);
     void tell_pause(const PauseEvent& pause, const Moment& start);
-    void tell_ended(const CollectionResult& result);
+    void tell_ended(std::uint64_t cycle, const CollectionResult& result);
     void tell_memory(MemoryEvent::Change change, Bytes bytes, const Moment& start);
     static std::chrono::nanoseconds elapsed(const Moment& start);
     /// When it began by the monotonic clock, also where nobody listened then.
     static std::chrono::nanoseconds beginning(const Moment& start, std::chrono::nanoseconds duration);
-    void describe(Event& event, std::chrono::nanoseconds time) const;
+    /// Its number where somebody heard it begin, else 0.
+    std::uint64_t heard(std::uint64_t cycle) const;
+    std::uint64_t innermost() const { return open_.empty() ? 0 : open_.back().number; }
+    std::unique_lock<std::mutex> lock() const;
+    void describe(Event& event, std::chrono::nanoseconds time, std::uint64_t cycle) const;
     template <class E>
     void call(void (EventListener::*what)(const E&) noexcept, const E& event);
 
     HeapCore& heap_;
     std::atomic<bool> listening_{false};
     std::atomic<std::uint64_t> cycles_{0};
-    std::mutex lock_;  // guards what follows, and is held during the calls
+    mutable std::mutex lock_;  // guards what follows, and is held during the calls
     std::vector<EventListener*> listeners_;
-    std::vector<Cycle> open_;  // innermost last; only of those that someone heard the beginning of
+    std::vector<Cycle> open_;  // the newest last; only of those that someone heard the beginning of
 };
 
 }  // namespace perfloc::detail

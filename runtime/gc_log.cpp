@@ -67,17 +67,37 @@ GcLog::Cycle* GcLog::find(std::uint64_t number) {
     return at == open_.rend() ? nullptr : &*at;
 }
 
-void GcLog::on_collection_begun(const CollectionBegunEvent& event) noexcept { open_.emplace_back().begun = event; }
+namespace {
+
+/// Where memory for it is refused, a line is missing or says less.
+template <class F>
+void try_to(F&& f) noexcept {
+    try {
+        std::forward<F>(f)();
+    } catch (const std::bad_alloc&) {
+    }
+}
+
+}  // namespace
+
+void GcLog::on_collection_begun(const CollectionBegunEvent& event) noexcept {
+    try_to([&] { open_.emplace_back().begun = event; });
+}
 
 void GcLog::on_phase_entered(const PhaseEnteredEvent& event) noexcept {
+    try_to([&] { enter_phase(event); });
+}
+
+void GcLog::enter_phase(const PhaseEnteredEvent& event) {
     Cycle* const cycle = find(event.cycle);
     if (cycle == nullptr) return;
     cycle->leave_phase(event.time);
     auto& phases = cycle->phases;
     const auto at = std::find_if(phases.begin(), phases.end(),
                                  [&](const auto& phase) { return std::string_view(phase.first) == event.name; });
-    cycle->phase = static_cast<std::size_t>(at - phases.begin());
+    const auto phase = static_cast<std::size_t>(at - phases.begin());
     if (at == phases.end()) phases.emplace_back(event.name, Duration{});
+    cycle->phase = phase;
 }
 
 void GcLog::on_slice_done(const SliceDoneEvent& event) noexcept {
@@ -92,12 +112,14 @@ void GcLog::on_collection_ended(const CollectionEndedEvent& event) noexcept {
     Cycle* const cycle = find(event.cycle);
     if (cycle == nullptr) return;
     cycle->leave_phase(event.time);
-    std::string text;
-    if (modes_.gc) text += line(*cycle, event);
-    if (modes_.json) text += json(*cycle, event);
-    std::fwrite(text.data(), 1, text.size(), out_);
-    std::fflush(out_);
-    open_.erase(open_.begin() + (cycle - open_.data()), open_.end());
+    try_to([&] {
+        std::string text;
+        if (modes_.gc) text += line(*cycle, event);
+        if (modes_.json) text += json(*cycle, event);
+        std::fwrite(text.data(), 1, text.size(), out_);
+        std::fflush(out_);
+    });
+    open_.erase(open_.begin() + (cycle - open_.data()));
 }
 
 std::string GcLog::line(const Cycle& cycle, const CollectionEndedEvent& event) {

@@ -47,6 +47,7 @@ private:
     };
 
     Cycle* find(std::uint64_t number);
+    void enter_phase(const PhaseEnteredEvent& event);
     static std::string line(const Cycle& cycle, const CollectionEndedEvent& event);
     static std::string json(const Cycle& cycle, const CollectionEndedEvent& event);
 

@@ -116,8 +116,9 @@ HeapCore::HeapCore(const Options& wanted)
     pool.tell(events);
     const Moment start = events.now();
     for (HandleNode* list : {&dying, &dying_globals}) list->next = list->previous = list;
-    pool.prefault(options.prefault);
-    if (options.prefault != 0) events.memory(MemoryEvent::Change::prefaulted, options.prefault, start);
+    if (const std::size_t bytes = pool.prefault(options.prefault); bytes != 0) {
+        events.memory(MemoryEvent::Change::prefaulted, bytes, start);
+    }
     register_heap(*this);
 }
 

@@ -7,6 +7,7 @@
 #include "runtime/deduplication.hpp"
 #include "runtime/event_bus.hpp"
 #include "runtime/label_table.hpp"
+#include "runtime/list.hpp"
 #include "runtime/memory.hpp"
 #include "runtime/pause_log.hpp"
 #include "runtime/recent_slots.hpp"
@@ -33,7 +34,9 @@ struct MutatorCore {
     std::uint64_t thread = 0;              ///< which thread it is attached to
     std::uint64_t bytes_at_last_poll = 0;  ///< spans handed out to it until then
     Region* nominal_top = nullptr;         ///< innermost scope under `full` and `none`
-    std::uint32_t no_pause = 0;            ///< NoPause guards
+    std::uint32_t no_pause = 0;            ///< NoPause guards,
+    std::uint64_t promised_bytes = 0;      ///< the bytes that these were promised,
+    std::uint64_t promised_at = 0;         ///< and how many were used then
 };
 
 /// Totals since the heap was made.
@@ -90,6 +93,8 @@ struct HeapCore {
     ChunkList<HandleNode> ghosts;                 ///< global handles that were dropped meanwhile, as roots
     std::size_t collect_above = 0;                ///< used bytes above which a poll collects the whole heap
     bool safepoint_due = false;
+    std::atomic<std::size_t> kept_resident{
+        0};                            ///< bytes that a NoPause was promised: so much idle memory is not given back
     bool refused = false;              ///< memory, since the last poll
     bool whole_heap_destroys = false;  ///< destructors of a full collection run: scopes that end meanwhile merge
 

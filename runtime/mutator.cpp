@@ -64,12 +64,12 @@ void tell_lost(HeapCore& heap, std::uint64_t lost) {
 
 }  // namespace
 
-StandInMutator::StandInMutator(HeapCore& heap) : heap_(heap), before_(hot), core_(std::make_unique<MutatorCore>()) {
-    core_->heap = &heap;
-    core_->outermost = heap.root;
-    if (!claim(heap, *core_)) throw AttachError("perfloc: collect_full() by a thread that is not the heap's mutator");
+StandInMutator::StandInMutator(HeapCore& heap) : heap_(heap), before_(hot) {
+    core_.heap = &heap;
+    core_.outermost = heap.root;
+    if (!claim(heap, core_)) throw AttachError("perfloc: collect_full() by a thread that is not the heap's mutator");
     if (before_.mutator != nullptr) store_hot();
-    set_hot(heap, *core_);
+    set_hot(heap, core_);
     hot.quiet = 0;  // of the other heap
 }
 
@@ -117,6 +117,7 @@ void detach(MutatorCore* mutator) noexcept {
     PERFLOC_CHECK(hot.region == mutator->outermost && mutator->nominal_top == nullptr,
                   "a Mutator is destroyed while scope \"{}\" is open",
                   LabelTable::name((mutator->nominal_top != nullptr ? mutator->nominal_top : hot.region)->label));
+    PERFLOC_CHECK(mutator->no_pause == 0, "a Mutator is destroyed while a NoPause of it lives");
     PERFLOC_CHECK(hot.quiet == 0, "a Mutator is destroyed in a constructor or destructor of an object of its heap");
     for (const Region* region = heap.first_detached; region != nullptr; region = region->next_listed) {
         PERFLOC_CHECK(!region->entered, "a Mutator is destroyed while detached scope \"{}\" is entered",
@@ -189,30 +190,40 @@ bool collect_until(std::chrono::steady_clock::time_point until) {
     return finished;
 }
 
-void begin_no_pause(std::size_t bytes) {
+MutatorCore* begin_no_pause(std::size_t bytes) {
     HeapCore& heap = current_heap("NoPause");
+    MutatorCore& me = *hot.mutator;
     if (bytes != 0) {
         const auto refused = [&] {
             throw OutOfMemory(fmt::format("perfloc: NoPause cannot be given {} bytes: {} committed of a limit of {}",
                                           bytes, heap.pool.committed_bytes(), heap.pool.limit_bytes()));
         };
         if (bytes > heap.pool.limit_bytes()) refused();
-        if (!heap.pool.has_room(bytes)) release_spares(heap);
-        if (!heap.pool.has_room(bytes)) {
+        const std::uint64_t used = heap.pool.used_bytes();
+        const std::uint64_t taken = used - std::min(used, me.promised_at);
+        const std::size_t all = bytes + (me.promised_bytes - std::min(me.promised_bytes, taken));
+        if (!heap.pool.has_room(all)) release_spares(heap);
+        if (!heap.pool.has_room(all)) {
             if (hot.quiet == 0) {  // law [quiet]
                 at_safepoint(heap, [](CollectorInterface& collector) { collector.relieve(); });
             }
-            if (!heap.pool.has_room(bytes)) refused();
+            if (!heap.pool.has_room(all)) refused();
         }
-        heap.pool.prepare(bytes);
+        heap.pool.prepare(all);
+        me.promised_bytes = all;
+        me.promised_at = heap.pool.used_bytes();
+        heap.kept_resident.store(all, std::memory_order_relaxed);
     }
-    ++hot.mutator->no_pause;
+    ++me.no_pause;
+    return &me;
 }
 
-void end_no_pause() noexcept {
-    PERFLOC_CHECK(hot.mutator != nullptr && hot.mutator->no_pause != 0,
-                  "a NoPause ends on another thread than it began on");
-    --hot.mutator->no_pause;
+void end_no_pause(MutatorCore* mutator) noexcept {
+    PERFLOC_CHECK(hot.mutator == mutator && mutator->no_pause != 0,
+                  "a NoPause ends on another thread than it began on, or under another mutator");
+    if (--mutator->no_pause != 0) return;
+    mutator->promised_bytes = 0;
+    mutator->heap->kept_resident.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace perfloc::detail

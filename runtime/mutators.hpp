@@ -23,7 +23,7 @@ public:
 private:
     HeapCore& heap_;
     Hot before_;
-    std::unique_ptr<MutatorCore> core_;
+    MutatorCore core_;
 };
 
 /// Ends the outermost scope; handles that are left read null.

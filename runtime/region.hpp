@@ -85,6 +85,7 @@ struct Region : RegionHot, SpanLists {
     std::uint64_t ended_key = 0;      ///< its record's key until it was condemned
     std::uint64_t condemned_as = 0;   ///< its number among those that were condemned; 0: it was not
     std::uint64_t waiting_pages = 0;  ///< its pages then
+    std::uint64_t counted_bytes = 0;  ///< what its label's counters know of it: since then others' survivors may come
     std::uint64_t parked_at = 0;      ///< its number among those that were parked
     std::uint64_t parked_before =
         0;                          ///< how many had been when it ended, or what was merged into it since the last poll

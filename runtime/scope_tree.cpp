@@ -217,6 +217,7 @@ Region& open_region(HeapCore& heap, Region& parent, const Label& label) {
         throw ScopeError(
             fmt::format("perfloc: scope \"{}\" is nested deeper than {}", LabelTable::name(label), kDepthSpan - 2));
     }
+    LabelCounters& counters = heap.labels.find(label);  // which may throw: before anything has changed
     Region* region = parent.spare_region();
     if (region != nullptr) {
         heap.regions.open(*region, key);
@@ -231,7 +232,7 @@ Region& open_region(HeapCore& heap, Region& parent, const Label& label) {
         parent.spare = region;
     }
     region->label = label;
-    region->counters = &heap.labels.find(label);
+    region->counters = &counters;
     region->attention = heap.standing_attention();
     return *region;
 }

@@ -138,6 +138,10 @@ void expect_bytes(RegionHot& hot_region, std::size_t bytes) {
     Region& region = as_region(hot_region);
     if (region.nominal_of != nullptr || hot.mutator == nullptr || region.counters == nullptr) return;
     HeapCore& heap = *hot.mutator->heap;
+    if (!heap.owns(region)) {
+        throw ScopeError(
+            fmt::format("perfloc: bytes are expected in scope \"{}\" of another heap", name_of(hot_region)));
+    }
     const std::size_t pages = (std::min(bytes, kBlockBytes) + kPageBytes - 1) / kPageBytes;
     const auto wanted = static_cast<std::uint32_t>(std::bit_ceil(std::max<std::size_t>(1, pages)));
     region.counters->shape_pages = std::max(region.counters->shape_pages, wanted);

@@ -84,8 +84,8 @@ public:
     void consolidate();
     /// What stress modes hold back, so that its use after the end is seen, is released. O(spans in it).
     void drain_quarantine();
-    /// Touches the pages of so many bytes of blocks that were never handed out, as far as the limit allows.
-    void prefault(std::size_t bytes);
+    /// Touches the pages of so many bytes of blocks that were never handed out, as far as the limit allows. Returns of how many.
+    std::size_t prefault(std::size_t bytes);
     /// Returns free blocks to the system until `bytes` more may be committed. False when that is not enough.
     bool make_room(std::size_t bytes);
 

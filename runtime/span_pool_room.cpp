@@ -15,15 +15,17 @@ void touch(char* block) {
 
 }  // namespace
 
-void SpanPool::prefault(std::size_t bytes) {
+std::size_t SpanPool::prefault(std::size_t bytes) {
     const Guard guard(lock_);
-    for (std::size_t touched = 0; touched < bytes; touched += kBlockBytes) {
+    std::size_t touched = 0;
+    for (; touched < bytes; touched += kBlockBytes) {
         const std::uint32_t block = fresh_blocks(1);
-        if (block == 0) return;
+        if (block == 0) break;
         claim(block, BlockState::whole);
         touch(pages_.address_of(first_page(block)));
         return_block(block, clock_);
     }
+    return touched;
 }
 
 void SpanPool::prepare(std::size_t bytes) {

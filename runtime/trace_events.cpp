@@ -29,9 +29,9 @@ namespace {
 constexpr std::size_t kBuffer = std::size_t{64} << 10;
 constexpr std::size_t kHeadroom = std::size_t{4} << 10;  // more than one event takes, unless its label is huge
 
-/// The tracks of a heap, as threads of the process.
-enum class Track : std::uint8_t { cycles = 1, mutator = 2, collector = 3 };
-constexpr std::uint64_t kTracks = 4;
+/// The tracks of a heap, as threads of the process. Collections that overlap are on tracks of their own.
+enum class Track : std::uint8_t { cycles = 1, mutator = 2, collector = 3, more_cycles = 4 };
+constexpr std::uint64_t kTracks = 64;
 
 std::uint64_t tid_of(std::uint64_t heap, Track track) { return heap * kTracks + static_cast<std::uint64_t>(track); }
 
@@ -46,11 +46,11 @@ std::string quoted(std::string_view text) {
 struct TraceEventWriter::State {
     /// A collection that has begun, with the phase it is in.
     struct Open {
-        std::uint64_t cycle;
-        const char* phase;
+        std::uint64_t cycle = 0;  // or none
+        const char* phase = nullptr;
     };
     struct HeapState {
-        std::vector<Open> open;  // innermost last
+        std::vector<Open> open;  // by their tracks
         std::chrono::nanoseconds last{};
     };
 
@@ -76,7 +76,6 @@ struct TraceEventWriter::State {
 
     /// The fields that all events have. `ph` is the kind of event in the format's terms.
     void head(char ph, std::uint64_t tid, std::chrono::nanoseconds time, std::string_view name) {
-        if (buffer.size() > kBuffer - kHeadroom) write();
         append("{}{{\"ph\":\"{}\",\"pid\":{},\"tid\":{},\"ts\":", first ? "\n" : ",\n", ph, pid, tid);
         first = false;
         microseconds(time);
@@ -113,26 +112,53 @@ struct TraceEventWriter::State {
         head('E', tid, time, name);
         buffer += '}';
     }
+    /// Null where its beginning was not heard.
+    static Open* find(HeapState& state, std::uint64_t cycle) {
+        const auto is = [cycle](const Open& open) { return open.cycle == cycle; };
+        const auto at = std::find_if(state.open.begin(), state.open.end(), is);
+        return cycle == 0 || at == state.open.end() ? nullptr : &*at;
+    }
+    /// On the first track that is free.
+    Open& open(HeapState& state, std::uint64_t heap, std::uint64_t cycle) {
+        const auto at = std::find_if(state.open.begin(), state.open.end(), [](const Open& o) { return o.cycle == 0; });
+        Open& free = at != state.open.end() ? *at : state.open.emplace_back();
+        free.cycle = cycle;
+        if (at == state.open.end() && state.open.size() > 1) {
+            metadata("thread_name", tid(state, heap, free),
+                     fmt::format("heap {}: collections meanwhile ({})", heap, state.open.size()));
+        }
+        return free;
+    }
+    static std::uint64_t tid(const HeapState& state, std::uint64_t heap, const Open& open) {
+        const auto number = static_cast<std::uint64_t>(&open - state.open.data());
+        if (number == 0) return tid_of(heap, Track::cycles);
+        return tid_of(heap, Track::more_cycles) + std::min(number, kTracks - 4) - 1;
+    }
     void end_phase(std::uint64_t tid, std::chrono::nanoseconds time, Open& open) {
         if (open.phase != nullptr) end(tid, time, open.phase);
         open.phase = nullptr;
-    }
-    /// Ends what is open inside the cycle. False where its beginning was not heard.
-    bool surface(HeapState& state, std::uint64_t tid, std::chrono::nanoseconds time, std::uint64_t cycle) {
-        const auto is = [cycle](const Open& open) { return open.cycle == cycle; };
-        if (std::none_of(state.open.begin(), state.open.end(), is)) return false;
-        while (!is(state.open.back())) end_innermost(state, tid, time);
-        return true;
-    }
-    void end_innermost(HeapState& state, std::uint64_t tid, std::chrono::nanoseconds time) {
-        end_phase(tid, time, state.open.back());
-        end(tid, time, "collection");
-        state.open.pop_back();
     }
 
     void counter(const Event& event, Bytes used, Bytes committed) {
         head('C', tid_of(event.heap, Track::cycles), event.time, fmt::format("heap {} bytes", event.heap));
         append(",\"args\":{{\"used\":{},\"committed\":{}}}}}", used, committed);
+    }
+
+    /// One event, whole or not at all: where memory for it is refused the trace has failed, but is one.
+    template <class F>
+    void tell(F&& event) noexcept {
+        const std::lock_guard guard(lock);
+        if (closed) return;
+        if (buffer.size() > kBuffer - kHeadroom) write();
+        const std::size_t before = buffer.size();
+        const bool was_first = first;
+        try {
+            std::forward<F>(event)(*this);
+        } catch (const std::bad_alloc&) {
+            buffer.resize(before);
+            first = was_first;
+            failed = true;
+        }
     }
 
     void write() noexcept {
@@ -154,14 +180,26 @@ struct TraceEventWriter::State {
 
     void close() noexcept {
         if (closed) return;
-        closed = true;
-        for (auto& [number, state] : heaps) {
-            while (!state.open.empty()) end_innermost(state, tid_of(number, Track::cycles), state.last);
+        try {
+            end_all();
+        } catch (const std::bad_alloc&) {
+            failed = true;
         }
-        buffer += "\n]}\n";
+        closed = true;
+        buffer += "\n]}\n";  // there is room for this
         flush();
         if (file.is_open()) file.close();
         if (!*out) failed = true;
+    }
+    void end_all() {
+        for (auto& [number, state] : heaps) {
+            for (Open& open : state.open) {
+                if (open.cycle == 0) continue;
+                const std::uint64_t track = tid(state, number, open);
+                end_phase(track, state.last, open);
+                end(track, state.last, "collection");
+            }
+        }
     }
 
     std::mutex lock;  // heaps, and whoever flushes, may be on different threads
@@ -195,81 +233,77 @@ bool TraceEventWriter::ok() const noexcept {
 }
 
 void TraceEventWriter::on_collection_begun(const CollectionBegunEvent& event) noexcept {
-    State& s = *state_;
-    const std::lock_guard guard(s.lock);
-    if (s.closed) return;
-    s.heap(event).open.push_back({event.cycle, nullptr});
-    s.head('B', tid_of(event.heap, Track::cycles), event.time, "collection");
-    s.append(",\"args\":{{\"cycle\":{},\"reason\":\"{}\",\"label\":{},\"regions\":{},\"bytes\":{}}}}}", event.cycle,
-             to_string(event.reason), quoted(event.label), event.regions, event.bytes);
-    s.counter(event, event.used_bytes, event.committed_bytes);
+    state_->tell([&](State& s) {
+        State::HeapState& heap = s.heap(event);
+        s.head('B', State::tid(heap, event.heap, s.open(heap, event.heap, event.cycle)), event.time, "collection");
+        s.append(",\"args\":{{\"cycle\":{},\"reason\":\"{}\",\"label\":{},\"regions\":{},\"bytes\":{}}}}}", event.cycle,
+                 to_string(event.reason), quoted(event.label), event.regions, event.bytes);
+        s.counter(event, event.used_bytes, event.committed_bytes);
+    });
 }
 
 void TraceEventWriter::on_phase_entered(const PhaseEnteredEvent& event) noexcept {
-    State& s = *state_;
-    const std::lock_guard guard(s.lock);
-    if (s.closed) return;
-    State::HeapState& heap = s.heap(event);
-    const std::uint64_t tid = tid_of(event.heap, Track::cycles);
-    if (!s.surface(heap, tid, event.time, event.cycle)) return;
-    s.end_phase(tid, event.time, heap.open.back());
-    heap.open.back().phase = event.name;
-    s.head('B', tid, event.time, event.name);
-    s.append(",\"args\":{{\"cycle\":{}}}}}", event.cycle);
+    state_->tell([&](State& s) {
+        State::HeapState& heap = s.heap(event);
+        State::Open* const open = State::find(heap, event.cycle);
+        if (open == nullptr) return;
+        const std::uint64_t tid = State::tid(heap, event.heap, *open);
+        s.end_phase(tid, event.time, *open);
+        open->phase = event.name;
+        s.head('B', tid, event.time, event.name);
+        s.append(",\"args\":{{\"cycle\":{}}}}}", event.cycle);
+    });
 }
 
 void TraceEventWriter::on_slice_done(const SliceDoneEvent& event) noexcept {
-    State& s = *state_;
-    const std::lock_guard guard(s.lock);
-    if (s.closed) return;
-    s.heap(event);
-    s.head('X', tid_of(event.heap, event.collector_thread ? Track::collector : Track::mutator), event.time,
-           to_string(event.kind));
-    s.duration(event.duration);
-    s.append(",\"args\":{{\"cycle\":{},\"bytes\":{},\"objects\":{},\"overrun_ns\":{}}}}}", event.cycle, event.bytes,
-             event.objects, event.overrun.count());
+    state_->tell([&](State& s) {
+        s.heap(event);
+        s.head('X', tid_of(event.heap, event.collector_thread ? Track::collector : Track::mutator), event.time,
+               to_string(event.kind));
+        s.duration(event.duration);
+        s.append(",\"args\":{{\"cycle\":{},\"bytes\":{},\"objects\":{},\"overrun_ns\":{}}}}}", event.cycle, event.bytes,
+                 event.objects, event.overrun.count());
+    });
 }
 
 void TraceEventWriter::on_paused(const PausedEvent& event) noexcept {
-    State& s = *state_;
-    const std::lock_guard guard(s.lock);
-    if (s.closed) return;
-    s.heap(event);
-    const PauseEvent& pause = event.pause;
-    s.head('X', tid_of(event.heap, Track::mutator), event.time, fmt::format("pause: {}", to_string(pause.cause)));
-    s.duration(pause.duration);
-    s.append(",\"args\":{{\"number\":{},\"cycle\":{},\"label\":{},\"looked_at_bytes\":{},\"survived_bytes\":{},",
-             pause.number, event.cycle, quoted(pause.label), pause.looked_at_bytes, pause.survived_bytes);
-    s.append("\"time_to_stop_ns\":{}}}}}", pause.time_to_stop.count());
+    state_->tell([&](State& s) {
+        s.heap(event);
+        const PauseEvent& pause = event.pause;
+        s.head('X', tid_of(event.heap, Track::mutator), event.time, fmt::format("pause: {}", to_string(pause.cause)));
+        s.duration(pause.duration);
+        s.append(",\"args\":{{\"number\":{},\"cycle\":{},\"label\":{},\"looked_at_bytes\":{},\"survived_bytes\":{},",
+                 pause.number, event.cycle, quoted(pause.label), pause.looked_at_bytes, pause.survived_bytes);
+        s.append("\"time_to_stop_ns\":{}}}}}", pause.time_to_stop.count());
+    });
 }
 
 void TraceEventWriter::on_collection_ended(const CollectionEndedEvent& event) noexcept {
-    State& s = *state_;
-    const std::lock_guard guard(s.lock);
-    if (s.closed) return;
-    State::HeapState& heap = s.heap(event);
-    const std::uint64_t tid = tid_of(event.heap, Track::cycles);
-    if (!s.surface(heap, tid, event.time, event.cycle)) return;
-    s.end_phase(tid, event.time, heap.open.back());
-    heap.open.pop_back();
-    const CollectionResult& result = event.result;
-    s.head('E', tid, event.time, "collection");
-    s.append(",\"args\":{{\"before_bytes\":{},\"freed_bytes\":{},\"promoted_bytes\":{},\"evacuated_bytes\":{},",
-             result.before_bytes, result.freed_bytes, result.promoted_bytes, result.evacuated_bytes);
-    s.append("\"adopted_bytes\":{},\"live_bytes\":{},\"destructors\":{}}}}}", result.adopted_bytes, result.live_bytes,
-             result.destructors);
-    s.counter(event, event.used_bytes, event.committed_bytes);
+    state_->tell([&](State& s) {
+        State::HeapState& heap = s.heap(event);
+        State::Open* const open = State::find(heap, event.cycle);
+        if (open == nullptr) return;
+        const std::uint64_t tid = State::tid(heap, event.heap, *open);
+        s.end_phase(tid, event.time, *open);
+        open->cycle = 0;
+        const CollectionResult& result = event.result;
+        s.head('E', tid, event.time, "collection");
+        s.append(",\"args\":{{\"before_bytes\":{},\"freed_bytes\":{},\"promoted_bytes\":{},\"evacuated_bytes\":{},",
+                 result.before_bytes, result.freed_bytes, result.promoted_bytes, result.evacuated_bytes);
+        s.append("\"adopted_bytes\":{},\"live_bytes\":{},\"destructors\":{}}}}}", result.adopted_bytes,
+                 result.live_bytes, result.destructors);
+        s.counter(event, event.used_bytes, event.committed_bytes);
+    });
 }
 
 void TraceEventWriter::on_memory(const MemoryEvent& event) noexcept {
-    State& s = *state_;
-    const std::lock_guard guard(s.lock);
-    if (s.closed) return;
-    s.heap(event);
-    const bool returned = event.change == MemoryEvent::Change::returned;
-    s.head('X', tid_of(event.heap, Track::mutator), event.time, returned ? "memory returned" : "memory prefaulted");
-    s.duration(event.duration);
-    s.append(",\"args\":{{\"bytes\":{},\"committed\":{}}}}}", event.bytes, event.committed_bytes);
+    state_->tell([&](State& s) {
+        s.heap(event);
+        const bool returned = event.change == MemoryEvent::Change::returned;
+        s.head('X', tid_of(event.heap, Track::mutator), event.time, returned ? "memory returned" : "memory prefaulted");
+        s.duration(event.duration);
+        s.append(",\"args\":{{\"bytes\":{},\"committed\":{}}}}}", event.bytes, event.committed_bytes);
+    });
 }
 
 }  // namespace perfloc

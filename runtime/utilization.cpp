@@ -35,6 +35,8 @@ double minimum_utilization(const std::vector<PauseEvent>& pauses, std::chrono::n
     if (pauses.empty()) return 1.0;
     if (window <= nanoseconds::zero()) return 0.0;
     const std::vector<Stretch> stretches = united(pauses);
+    const nanoseconds whole = window;
+    window = std::min(window, nanoseconds::max() / 4);  // longer than any clock has run: no time overflows below
     // As a window slides, its paused time changes its slope only where one of its ends passes one of a pause's. So a
     // worst window begins with a pause, or (seen backwards) ends with one.
     nanoseconds worst{};
@@ -53,7 +55,7 @@ double minimum_utilization(const std::vector<PauseEvent>& pauses, std::chrono::n
             inside -= stretches[first - 1].end - stretches[first - 1].start;
         worst = std::max(worst, inside - std::max(nanoseconds{}, stretches[first - 1].end - end));
     }
-    return 1.0 - static_cast<double>(worst.count()) / static_cast<double>(window.count());
+    return 1.0 - static_cast<double>(worst.count()) / static_cast<double>(whole.count());
 }
 
 }  // namespace perfloc::detail

@@ -80,8 +80,7 @@ void Compactor::free_empty(Region& region) {
 
 /// Which spans of a region slide: movable, not pinned, sparse.
 void Compactor::choose(Region& region) {
-    SlidePlan plan;
-    plan.region = &region;
+    SlidePlan plan(heap_, region);
     const auto consider = [&](std::uint32_t page, Span& span) {
         if (!span.condemned || span.live_bytes == 0) return;
         const bool can =

@@ -4,7 +4,6 @@
 #include "gc/compact/plan.hpp"
 
 #include <cstdint>
-#include <vector>
 
 namespace perfloc::gc {
 
@@ -13,8 +12,12 @@ namespace perfloc::gc {
 class Compactor {
 public:
     /// `move_all`: everything that may move does, into fresh spans (stress), where memory allows.
-    Compactor(HeapCore& heap, MarkBitmap& marks, std::vector<Region*>& regions, bool move_all)
-        : heap_(heap), marks_(marks), forwarding_(heap.memory, marks), regions_(regions), move_all_(move_all) {}
+    Compactor(HeapCore& heap, MarkBitmap& marks, detail::List<Region*>& regions, bool move_all)
+        : heap_(heap),
+          marks_(marks),
+          forwarding_(heap.memory, marks, heap.chunks),
+          regions_(regions),
+          move_all_(move_all) {}
 
     void run();
 
@@ -36,9 +39,9 @@ private:
     HeapCore& heap_;
     MarkBitmap& marks_;
     ForwardingTable forwarding_;
-    std::vector<Region*>& regions_;
+    detail::List<Region*>& regions_;
     bool move_all_;
-    std::vector<SlidePlan> plans_;
+    detail::List<SlidePlan> plans_{heap_.chunks};
     std::uint64_t slid_ = 0;
     std::uint64_t stayed_ = 0;
 };

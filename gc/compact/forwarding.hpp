@@ -1,10 +1,10 @@
 #pragma once
 
 #include "gc/mark/mark_bitmap.hpp"
+#include "runtime/list.hpp"
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 namespace perfloc::gc {
 
@@ -13,8 +13,10 @@ namespace perfloc::gc {
 /// before it. Zero where nothing slides; left zero between collections.
 class ForwardingTable {
 public:
-    ForwardingTable(const detail::Memory& memory, const MarkBitmap& marks)
-        : marks_(marks), base_(reinterpret_cast<std::uint64_t*>(memory.area(detail::Area::forwarding))) {}
+    ForwardingTable(const detail::Memory& memory, const MarkBitmap& marks, detail::ChunkPool& chunks)
+        : marks_(marks),
+          base_(reinterpret_cast<std::uint64_t*>(memory.area(detail::Area::forwarding))),
+          splits_(chunks) {}
 
     /// Where an object goes, by its header's address.
     PERFLOC_INLINE char* header(char* address) const {
@@ -59,7 +61,7 @@ private:
 
     const MarkBitmap& marks_;
     std::uint64_t* base_;
-    std::vector<Split> splits_;
+    detail::List<Split> splits_;
 };
 
 }  // namespace perfloc::gc

@@ -3,8 +3,6 @@
 #include "gc/compact/forwarding.hpp"
 #include "runtime/heap_core.hpp"
 
-#include <vector>
-
 namespace perfloc::gc {
 
 using detail::HeapCore;
@@ -12,10 +10,13 @@ using detail::Region;
 
 /// The spans of one region that slide, in the order in which they were filled, and how full each is to be.
 struct SlidePlan {
-    Region* region = nullptr;
-    std::vector<std::uint32_t> spans;         ///< sources
-    std::vector<std::uint32_t> destinations;  ///< the same spans, or fresh ones
-    std::vector<std::uint64_t> tops;          ///< bytes in each destination that is used
+    SlidePlan(HeapCore& heap, Region& of)
+        : region(&of), spans(heap.chunks), destinations(heap.chunks), tops(heap.chunks) {}
+
+    Region* region;
+    detail::List<std::uint32_t> spans;         ///< sources
+    detail::List<std::uint32_t> destinations;  ///< the same spans, or fresh ones
+    detail::List<std::uint64_t> tops;          ///< bytes in each destination that is used
     bool fresh = false;
 
     std::size_t used() const { return tops.size(); }

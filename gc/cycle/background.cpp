@@ -81,9 +81,11 @@ void Background::prepare() {
 
 /// Protocol P7: the outermost destination first. Step by step, however many roots there are.
 void Background::sort_roots() {
+    using Known = std::unordered_map<std::uint32_t, std::size_t, std::hash<std::uint32_t>, std::equal_to<>,
+                                     detail::ListAllocator<std::pair<const std::uint32_t, std::size_t>>>;
     roots_.clear();
-    std::unordered_map<std::uint32_t, std::size_t> known;  // by destination
-    std::size_t last = 0;                                  // neighbours often go together
+    Known known(cycle_.heap.chunks);  // by destination
+    std::size_t last = 0;             // neighbours often go together
     const auto group_of = [&](const CycleRoot& root) {
         const CycleRoot key = where_to(root);
         if (!roots_.empty() && roots_[last].destination == key.destination) return last;

@@ -4,7 +4,6 @@
 #include "gc/policy/evacuation_policy.hpp"
 
 #include <functional>
-#include <vector>
 
 namespace perfloc::gc {
 
@@ -64,10 +63,10 @@ private:
 
     Cycle& cycle_;
     std::function<void()> breathe_;
-    std::vector<RootGroup> roots_;  // the outermost destination first
-    Sparse sparse_;                 // what is left to be evacuated
-    bool fresh_too_ = false;        // also one that was not there when open scopes were collected last
-    bool uniform_ = true;           // all survivors go to where their region's handles' objects go
+    detail::List<RootGroup> roots_{cycle_.heap.chunks};  // the outermost destination first
+    Sparse sparse_;                                      // what is left to be evacuated
+    bool fresh_too_ = false;  // also one that was not there when open scopes were collected last
+    bool uniform_ = true;     // all survivors go to where their region's handles' objects go
 };
 
 }  // namespace perfloc::gc

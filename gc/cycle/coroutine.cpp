@@ -60,7 +60,7 @@ struct Coroutine::Impl {
     boost::context::stack_context stack = allocate_stack();
     boost::context::detail::fcontext_t inside = nullptr;   // the body, while it is suspended
     boost::context::detail::fcontext_t outside = nullptr;  // who resumed it, while it runs
-    bool done = false;
+    bool begun = false, done = false;
 
     boost::context::stack_context allocate_stack() {
         try {
@@ -95,7 +95,7 @@ Coroutine::Coroutine(std::function<void()> body) : impl_(std::make_unique<Impl>(
 }
 
 Coroutine::~Coroutine() {
-    PERFLOC_CHECK(finished(), "internal: a coroutine is destroyed in the middle");
+    PERFLOC_CHECK(finished() || !impl_->begun, "internal: a coroutine is destroyed in the middle");
 #if PERFLOC_TSAN
     __tsan_destroy_fiber(impl_->own.tsan);
 #endif
@@ -105,6 +105,7 @@ Coroutine::~Coroutine() {
 
 void Coroutine::resume() {
     if (impl_->done) return;
+    impl_->begun = true;
 #if PERFLOC_TSAN
     impl_->caller.tsan = __tsan_get_current_fiber();
 #endif

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <vector>
 
 namespace perfloc::gc {
 
@@ -54,6 +53,12 @@ struct CycleTotals {
     std::uint64_t evacuated_bytes = 0;
     std::uint64_t destructors = 0;
     std::uint64_t slices = 0;
+
+    /// What was done since `before`.
+    CycleTotals operator-(const CycleTotals& before) const {
+        return {before_bytes - before.before_bytes, adopted_bytes - before.adopted_bytes,
+                evacuated_bytes - before.evacuated_bytes, destructors - before.destructors, slices - before.slices};
+    }
 };
 
 /// All state of the collection that runs beside the program. Whose turn it is to touch it, the phase says.
@@ -69,14 +74,14 @@ struct Cycle {
     PageSet pages{heap.memory};  ///< of the set: where marking goes
     CyclePhaseOwner phase;
     std::uint32_t number = 0;
-    std::uint64_t parked_before = 0;   ///< how many scopes had been parked when it began
-    std::uint64_t parked_at_poll = 0;  ///< ... and at the last poll before that
-    std::vector<Region*> set;          ///< innermost first
-    std::vector<Region*> destinations;
+    std::uint64_t parked_before = 0;         ///< how many scopes had been parked when it began
+    std::uint64_t parked_at_poll = 0;        ///< ... and at the last poll before that
+    detail::List<Region*> set{heap.chunks};  ///< innermost first
+    detail::List<Region*> destinations{heap.chunks};
     detail::ChunkList<CycleRoot> roots;
     detail::ChunkList<void*> handed;       ///< shades that the mutator has handed over
     detail::ChunkList<IncomingSlot> told;  ///< of open regions: their own slots that were written until marking ended
-    std::vector<Candidate> candidates;
+    detail::List<Candidate> candidates{heap.chunks};
     SlotChunks slot_chunks{heap.chunks};              ///< of their lists
     BlockSet candidate_blocks{heap.memory.blocks()};  ///< that they are in
     std::uint32_t piece_grains = 1;                   ///< of a span to be evacuated, in one go

@@ -45,16 +45,20 @@ class CyclePhaseOwner {
 public:
     explicit CyclePhaseOwner(detail::EventBus& events) : events_(events) {}
     CyclePhase now() const { return phase_.load(std::memory_order_acquire); }
+    /// The number by which listeners know the collection whose phases come now, or came last.
+    void begin(std::uint64_t cycle) { cycle_ = cycle; }
+    std::uint64_t cycle() const { return cycle_; }
     void enter(CyclePhase next) {
         const CyclePhase from = phase_.load(std::memory_order_relaxed);  // only its owner changes it
         PERFLOC_CHECK(legal(from, next), "internal: a collection goes from phase {} to {}", to_string(from),
                       to_string(next));
-        if (next != CyclePhase::idle) events_.phase(to_string(next).data());  // a literal
+        if (next != CyclePhase::idle) events_.phase(cycle_, to_string(next).data());  // a literal
         phase_.store(next, std::memory_order_release);
     }
 
 private:
     detail::EventBus& events_;
+    std::uint64_t cycle_ = 0;
     std::atomic<CyclePhase> phase_{CyclePhase::idle};
 };
 

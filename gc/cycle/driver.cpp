@@ -2,8 +2,13 @@
 
 #include "gc/cycle/background.hpp"
 
+#include "runtime/check.hpp"
+
+#include <pthread.h>
+
 #include <chrono>
-#include <system_error>
+#include <csignal>
+#include <exception>
 
 namespace perfloc::gc {
 
@@ -13,19 +18,56 @@ namespace {
 
 constexpr std::chrono::nanoseconds kCollectAtOnce = 5ms;
 
+std::atomic<unsigned> forks{0};
+
+void count_forks() {
+    // Where it is refused, forks are not noticed.
+    [[maybe_unused]] static const int refused = ::pthread_atfork(nullptr, nullptr, [] { ++forks; });
+}
+
+/// Signals are the program's: its handlers do not run on a thread that it does not know, and what it waits for by sigwait() does
+/// not come there. Those that a fault of the thread's own raises are not blocked.
+class SignalsBlocked {
+public:
+    SignalsBlocked() {
+        sigset_t all;
+        ::sigfillset(&all);
+        for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) ::sigdelset(&all, fault);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalsBlocked(const SignalsBlocked&) = delete;
+    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+private:
+    sigset_t before_;
+};
+
 }  // namespace
 
 Driver::Driver(Cycle& cycle, bool wants_thread) : cycle_(cycle), memory_(cycle.heap), code_([this] { body(); }) {
-    if (!wants_thread) return;
-    try {
-        thread_ = std::thread([this] { thread_main(); });
-    } catch (const std::system_error&) {
-        // Refused: the same code runs in slices of the mutator's time.
+    if (wants_thread) {
+        try {
+            count_forks();
+            forks_ = forks.load(std::memory_order_relaxed);
+            const SignalsBlocked blocked;  // inherited
+            thread_ = std::thread([this] { thread_main(); });
+        } catch (const std::exception&) {
+            // Refused, the thread or the memory for its state: the same code runs in slices of the mutator's time.
+        }
     }
+    cycle_.heap.options.collector_thread = has_thread();
+}
+
+void Driver::check_process() const {
+    PERFLOC_CHECK(!has_thread() || forks.load(std::memory_order_relaxed) == forks_,
+                  "a heap is used in a process forked since it was made, where its collector's thread is not: there, "
+                  "exec or _exit come next, or heaps that are made there");
 }
 
 Driver::~Driver() {
     if (thread_.joinable()) {
+        check_process();
         {
             const std::lock_guard guard(sleeping_);
             stop_thread_ = true;
@@ -94,6 +136,7 @@ void Driver::give_way() {
 
 void Driver::wake() {
     if (!has_thread()) return;
+    check_process();
     {
         const std::lock_guard guard(sleeping_);
     }
@@ -101,6 +144,7 @@ void Driver::wake() {
 }
 
 std::unique_lock<std::mutex> Driver::hold() {
+    check_process();
     yield_.store(true, std::memory_order_relaxed);
     std::unique_lock held(running_);
     yield_.store(false, std::memory_order_relaxed);
@@ -128,6 +172,7 @@ void Driver::step(unsigned breaths) {
 
 void Driver::wait(const Deadline& deadline) {
     if (!has_thread()) return run_here(deadline);
+    check_process();
     std::unique_lock lock(sleeping_);
     while (is_collectors(cycle_.phase.now()) && !deadline.passed_now()) {
         turn_.wait_for(lock, std::min<std::chrono::nanoseconds>(deadline.left(), 1ms));
@@ -135,6 +180,7 @@ void Driver::wait(const Deadline& deadline) {
 }
 
 bool Driver::assist(const Deadline& deadline) {
+    check_process();
     // To sleep for the thread's piece of work takes longer than that does; and it finds no lock held, so that it need not be woken.
     yield_.store(true, std::memory_order_relaxed);
     std::unique_lock held(running_, std::try_to_lock);

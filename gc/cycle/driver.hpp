@@ -23,6 +23,8 @@ public:
     Driver& operator=(const Driver&) = delete;
 
     bool has_thread() const { return thread_.joinable(); }
+    /// In a forked process there is no such thread, and what it held is held for ever: ends the process with a line that says so.
+    void check_process() const;
     /// It is the collector's turn. Wakes the thread, which may call the system.
     void wake();
     /// Runs the collector's code here until the deadline, or until it is the mutator's turn. Where the thread is running it,
@@ -60,6 +62,7 @@ private:
     std::mutex sleeping_;
     std::condition_variable turn_;
     bool stop_thread_ = false;
+    unsigned forks_ = 0;  ///< between the first process and this one, when it was made
     std::thread thread_;
 };
 

@@ -68,7 +68,7 @@ bool Engine::step(bool in_poll) {
     }
     // Many spans are too dear for so short a slice: they are adopted where a poll would have moved them.
     Slice piece{.deadline = Deadline::in({}), .in_poll = in_poll};
-    if (in_poll && waits_for_poll()) piece.deadline = Deadline::once(slice_of(heap_.options.pauses.max));
+    if (in_poll && waits_for_poll()) piece.deadline = Deadline::once(slice_of(longest_slice(heap_.options.pauses)));
     return advance(piece);
 }
 
@@ -117,8 +117,10 @@ bool Engine::advance(Slice& slice) {
             if (!settler_.waits_for_poll() || slice.adopt_all) return true;
             return slice.in_poll && settler_.needs() <= deadline.left();
         case CyclePhase::follow:
-            if (follow_.step(deadline)) end();
-            return true;
+            if (!follow_.step(deadline)) return true;
+            end();
+            if (slice.tells_end) tell_end();
+            return slice.tells_end;
     }
     return false;
 }
@@ -175,19 +177,23 @@ void Engine::end() {
     heap_.totals.scope_collections += 1;
     const CycleTotals& totals = cycle_.totals;
     const std::uint64_t live = totals.adopted_bytes + totals.evacuated_bytes;
-    heap_.events.collection_ended({.before_bytes = totals.before_bytes,
-                                   .freed_bytes = totals.before_bytes - std::min(totals.before_bytes, live),
-                                   .promoted_bytes = cycle_.pressure() ? 0 : live,
-                                   .evacuated_bytes = totals.evacuated_bytes,
-                                   .adopted_bytes = totals.adopted_bytes,
-                                   .live_bytes = live,
-                                   .destructors = totals.destructors,
-                                   .evacuation_ns_per_byte = settler_.costs().per_byte(),
-                                   .evacuation_ns_per_slot = settler_.costs().per_slot()});
+    untold_ = {.before_bytes = totals.before_bytes,
+               .freed_bytes = totals.before_bytes - std::min(totals.before_bytes, live),
+               .promoted_bytes = cycle_.pressure() ? 0 : live,
+               .evacuated_bytes = totals.evacuated_bytes,
+               .adopted_bytes = totals.adopted_bytes,
+               .live_bytes = live,
+               .destructors = totals.destructors,
+               .evacuation_ns_per_byte = settler_.costs().per_byte(),
+               .evacuation_ns_per_slot = settler_.costs().per_slot()};
     if (cycle_.pressure()) ++heap_.collection.counts.pressure_cycles;
     none_ready_ = false;  // those around what was collected may be now
     cycle_.phase.enter(CyclePhase::idle);
     set_mode(BarrierMode::idle);
+}
+
+void Engine::tell_end() {
+    if (untold_) heap_.events.collection_ended(cycle_.phase.cycle(), *std::exchange(untold_, std::nullopt));
 }
 
 bool Engine::finish(bool may_destroy, bool in_poll) {

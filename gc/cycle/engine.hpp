@@ -8,7 +8,7 @@
 #include "gc/cycle/settler.hpp"
 
 #include <deque>
-#include <vector>
+#include <optional>
 
 namespace perfloc::gc {
 
@@ -18,6 +18,7 @@ struct Slice {
     bool in_poll = false;     ///< raw pointers have ended: objects of open scopes may move
     bool may_clear = true;    ///< weak handles may be cleared
     bool may_destroy = true;  ///< destructors may run
+    bool tells_end = true;    ///< else the slice ends with its collection, and tell_end() is for who gives it
     bool adopt_all = false;   ///< nothing is evacuated: the collection is to end soon
 };
 
@@ -56,6 +57,9 @@ public:
     std::chrono::nanoseconds needs() const {
         return phase() == CyclePhase::settle ? settler_.needs() : std::chrono::nanoseconds(0);
     }
+
+    /// Listeners hear that the collection has ended: after the slice that ended it.
+    void tell_end();
 
     /// What an allocation gave a slice to last has come to a weak handle to clear or a destructor to run.
     bool held_up() const { return (phase() == CyclePhase::clear || phase() == CyclePhase::destroy) && reap_.held_up(); }
@@ -117,6 +121,8 @@ private:
     void set_mode(detail::BarrierMode mode);
     void attend_current();
 
+    using Waiting = std::deque<Region*, detail::ListAllocator<Region*>>;
+
     HeapCore& heap_;
     Cycle cycle_;
     Gather gather_{cycle_};
@@ -126,10 +132,11 @@ private:
     Follow follow_{cycle_};
     bool hold_ = false;
     bool none_ready_ = false;
+    std::optional<CollectionResult> untold_;
     std::size_t owed_ = 0;
     // In the order of their ends: inner scopes first. All of the first list come before those of the second; they were passed over,
     // and wait for a poll.
-    std::deque<Region*> waiting_for_poll_, waiting_;
+    Waiting waiting_for_poll_{heap_.chunks}, waiting_{heap_.chunks};
     // What the collection that has begun has to freeze yet: of ended scopes, those of the set up to this number.
     std::size_t next_ended_ = 0;
     // Of open ones: those that wait, from the number on; of the scopes around the current one, from the innermost on; of the other
@@ -138,7 +145,7 @@ private:
     Region* chain_ = nullptr;
     Region* detached_ = nullptr;
     // What is frozen of these. Destructors run in this order, inner scopes first, whichever was frozen first.
-    std::vector<Region*> frozen_waiting_, frozen_detached_, frozen_nest_;
+    detail::List<Region*> frozen_waiting_{heap_.chunks}, frozen_detached_{heap_.chunks}, frozen_nest_{heap_.chunks};
     std::size_t in_order_ = 0;  // of the first of these that is not empty
     Driver driver_;             // at last: its thread ends first
 };

@@ -54,6 +54,7 @@ void Engine::condemn(Region& ended, Region& enclosing) {
     waiting_.push_back(&ended);
     ++heap_.collection.waiting;
     ended.waiting_pages = ended.pages;
+    ended.counted_bytes = detail::allocated_bytes(heap_, ended);
     heap_.collection.waiting_bytes += ended.waiting_pages * detail::kPageBytes;
     detail::CollectionCounts& counts = heap_.collection.counts;
     ended.condemned_as = ++counts.condemned;
@@ -71,11 +72,11 @@ void Engine::condemn(Region& ended, Region& enclosing) {
 
 /// Protocol P2, P3: what waits is the next set, but those whose inner scopes are not in it; of many, as many as a slice can choose.
 void Engine::begin_waiting(Turn turn) {
-    std::vector<Region*> rest;
+    detail::List<Region*> rest(heap_.chunks);
     bool merged = false;
     // What encloses them as well: what survives in a nest would else be looked at again by each collection of a part of it.
     std::size_t nested = turn.most > SIZE_MAX / kNested ? SIZE_MAX : turn.most * kNested;
-    const auto look_at = [&](std::deque<Region*>& list) {
+    const auto look_at = [&](Waiting& list) {
         for (; !list.empty(); list.pop_front()) {
             Region& region = *list.front();
             std::size_t& left = turn.most != 0 || region.selected == 0 ? turn.most : nested;
@@ -97,7 +98,7 @@ void Engine::begin_waiting(Turn turn) {
     if (!any && !turn.in_poll) {  // the next look is at those behind them
         waiting_for_poll_.insert(waiting_for_poll_.end(), rest.begin(), rest.end());
     } else {
-        std::deque<Region*>& list = turn.in_poll && !waiting_for_poll_.empty() ? waiting_for_poll_ : waiting_;
+        Waiting& list = turn.in_poll && !waiting_for_poll_.empty() ? waiting_for_poll_ : waiting_;
         list.insert(list.begin(), rest.begin(), rest.end());
     }
     none_ready_ = !any && !turn.in_poll && waiting_.empty();
@@ -162,15 +163,15 @@ void Engine::begin(CollectionReason reason, const Begun& begun) {
     cycle_.totals = {};
     cycle_.compact = reason == CollectionReason::trim || reason == CollectionReason::soft_limit ||
                      heap_.pool.used_bytes() > heap_.options.soft_limit / 2;
-    cycle_.most_slots = most_slots_fixed(heap_.options.pauses.max);
-    cycle_.piece_grains = grains_at_once(heap_.options.pauses.max);
+    cycle_.most_slots = most_slots_fixed(longest_slice(heap_.options.pauses));
+    cycle_.piece_grains = grains_at_once(longest_slice(heap_.options.pauses));
     for (Region* const region : cycle_.set) heap_.regions.record(*region).looked_at = 1;
     collection.frozen = false;
     next_ended_ = cycle_.set.size();
     (collection.waiting == 0 ? collection.shades : collection.begun_shades).splice(collection.waiting_shades);
     collection.unsorted_shades = begun.bytes / kBytesPerShade;
     collection.open.own_slots.expect(most_repetitions(begun.bytes));
-    heap_.events.collection_begun(reason, begun.label, begun.regions, begun.bytes);
+    cycle_.phase.begin(heap_.events.collection_begun(reason, begun.label, begun.regions, begun.bytes));
     gather_.begin();
     cycle_.phase.enter(CyclePhase::gather);
     set_mode(BarrierMode::gathering);
@@ -193,12 +194,18 @@ bool Engine::sort_shades(Deadline& deadline) {
     return true;
 }
 
-std::size_t Engine::most_regions() const { return regions_at_once(heap_.options.pauses.max); }
+std::size_t Engine::most_regions() const { return regions_at_once(longest_slice(heap_.options.pauses)); }
 
 void Engine::freeze(Region& region) {
     const std::uint64_t region_bytes = region.pages * detail::kPageBytes;
     cycle_.totals.before_bytes += region_bytes;
     detail::retire_cursors(heap_, region);  // a region that waited may have received copies
+    if (heap_.regions.state(region) == RegionState::condemned) {
+        // Survivors that came after its end may survive it, too: no label promotes more than it was given.
+        const std::uint64_t bytes = detail::allocated_bytes(heap_, region);
+        region.counters->slow_bytes += bytes - std::min(bytes, region.counted_bytes);
+        region.counted_bytes = bytes;
+    }
     heap_.pages.splice(region.condemned, region);
     if (cycle_.pressure()) region.absorbed_before = std::exchange(region.absorbed, nullptr);
     region.frozen = region.incoming.take();

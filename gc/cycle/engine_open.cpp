@@ -176,7 +176,7 @@ void Engine::pass_frozen() {
 
 /// The set, of what is frozen. The root comes last.
 bool Engine::put_in_order(const Deadline& deadline) {
-    for (std::vector<Region*>* const regions : {&frozen_waiting_, &frozen_detached_, &frozen_nest_}) {
+    for (detail::List<Region*>* const regions : {&frozen_waiting_, &frozen_detached_, &frozen_nest_}) {
         if (regions->empty()) continue;
         while (in_order_ < regions->size()) {
             const std::size_t n = std::min(kInOrderAtOnce, regions->size() - in_order_);

@@ -125,7 +125,7 @@ bool Settler::may_move() const {
     const Candidate& next = cycle_.candidates[next_candidate_];
     const Span& span = heap.pages.span_at(cycle_.address_of(next));
     if (span.pins != 0 || detail::load_relaxed(span.held) == cycle_.number) return false;
-    const std::chrono::nanoseconds most = longest_piece(heap.options.pauses.max);
+    const std::chrono::nanoseconds most = longest_piece(longest_slice(heap.options.pauses));
     // All of them before the first one moves; then each before it does.
     const bool first = next_candidate_ + 1 == span.candidate;
     const std::size_t end = first ? end_of_span(span) : next_candidate_ + 1;

@@ -29,7 +29,8 @@ public:
           set_(set),
           shapes_(detail::type_shapes()),
           stack_(reinterpret_cast<void**>(heap.memory.area(scratch))),
-          limit_(heap.memory.area_committed(scratch) / sizeof(void*)) {}
+          limit_(heap.memory.area_committed(scratch) / sizeof(void*)),
+          rest_(heap.chunks) {}
 
     /// A root, or what a root slot holds. Null and targets outside the set are ignored. Where the stack is full it is marked at once: marked
     /// objects are scanned again, but a root that found no place would be lost.
@@ -214,7 +215,7 @@ private:
     std::array<void*, kQueue> queue_{};
     std::size_t turn_ = 0;
     std::size_t work_ = 0;  ///< objects looked at since the last breath
-    std::vector<Rest> rest_;
+    detail::List<Rest> rest_;
     std::uint64_t objects_ = 0;
     bool overflowed_ = false;
 };

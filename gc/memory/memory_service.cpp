@@ -88,8 +88,10 @@ bool MemoryService::get_ahead(Clock::time_point now) {
 }
 
 bool MemoryService::give_back(Clock::time_point now) {
+    const std::size_t idle = heap_.pool.idle_blocks() * kBlockBytes;
+    const std::size_t promised = heap_.kept_resident.load(std::memory_order_relaxed);
     const std::size_t excess =
-        excess_bytes(heap_.pool.idle_blocks() * kBlockBytes, heap_.pool.used_bytes()) / kBlockBytes;
+        std::min(excess_bytes(idle, heap_.pool.used_bytes()), idle - std::min(idle, promised)) / kBlockBytes;
     if (excess == 0 || pass_ended_ || now < no_return_before_) return false;
     const std::uint32_t age = milliseconds(heap_.options.return_after);
     const BlockRun run = heap_.pool.begin_return(age, std::min(excess, kReturnPiece), pass_ended_);

@@ -19,16 +19,15 @@ public:
 
     explicit Pacer(const PauseBudget& budget) { set(budget); }
     void set(const PauseBudget& budget) {
-        budget_ = budget;
         // In a window w slices take at most most_ + rate_ * w. The rest of what is allowed is for what else a collection
         // takes: the barrier's longer way, and the last work item of a slice.
         const double rest = 1.0 - budget.utilization;
-        rate_ = 0.6 * rest;
-        most_ = budget.max;
+        rate_ = kPartPaced * rest;
+        most_ = longest_slice(budget);
         credit_ = std::min(credit_, most_);
     }
-    /// How long a slice is at most.
-    nanoseconds longest() const { return slice_of(budget_.max); }
+    /// How long a slice is at most: no longer than the utilization allows in one window.
+    nanoseconds longest() const { return slice_of(most_); }
     /// How long a slice may be now; zero where it is better to wait until one is worth its start: half of the longest pause,
     /// or what its first piece of work needs.
     nanoseconds allowance(nanoseconds now, nanoseconds need = nanoseconds(0)) {
@@ -45,7 +44,6 @@ public:
     void spent(nanoseconds time) { credit_ = std::max(credit_ - time, -4 * most_); }
 
 private:
-    PauseBudget budget_;
     double rate_ = 0;
     nanoseconds most_{0};
     nanoseconds credit_{0};

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <perfloc/options.hpp>
+
 #include <algorithm>
 #include <bit>
 #include <chrono>
@@ -15,6 +17,19 @@ namespace perfloc::gc {
 constexpr std::chrono::nanoseconds slice_of(std::chrono::nanoseconds longest) {
     constexpr std::chrono::microseconds last_piece{6};
     return longest - std::max(longest / 5, std::min<std::chrono::nanoseconds>(last_piece, longest / 3));
+}
+
+/// What slices may take of that part of a window which is not the program's, besides one that has been waited for.
+inline constexpr double kPartPaced = 0.6;
+
+/// What a slice may take, with the last piece of work that it began: the longest pause, but no more of a window than is not the
+/// program's, nor paced. (Where that is very little, slices as long as the default keep the share by being far apart.)
+constexpr std::chrono::nanoseconds longest_slice(const PauseBudget& budget) {
+    using std::chrono::nanoseconds;
+    constexpr nanoseconds least = PauseBudget().max, most = std::chrono::hours(1);
+    const double share = static_cast<double>(budget.window.count()) * (1.0 - budget.utilization) * (1.0 - kPartPaced);
+    const nanoseconds in_window(static_cast<std::int64_t>(std::min(share, static_cast<double>(most.count()))));
+    return std::min({budget.max, std::max(in_window, least), most});
 }
 
 /// Of ended scopes that one collection looks at: to choose one takes 0.1 us, and half of a slice is for that.

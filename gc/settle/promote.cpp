@@ -69,7 +69,7 @@ void InlinePromotion::follow(std::atomic<void*>& slot, void* target) {
     }
 }
 
-Promoted InlinePromotion::run(const std::vector<Root>& roots) {
+Promoted InlinePromotion::run(const detail::List<Root>& roots) {
     for (std::size_t i = 0; i < roots.size(); ++i) {
         const Root& root = roots[i];
         if (i + kRootsAhead < roots.size()) __builtin_prefetch(roots[i + kRootsAhead].target(), 1, 3);

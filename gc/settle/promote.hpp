@@ -2,8 +2,6 @@
 
 #include "gc/roots.hpp"
 
-#include <vector>
-
 namespace perfloc::gc {
 
 struct Promoted {
@@ -17,10 +15,10 @@ struct Promoted {
 /// the dead are cleared. Afterwards nothing outside names the region, and it may be released.
 class InlinePromotion {
 public:
-    InlinePromotion(HeapCore& heap, Region& ended, std::vector<void*>& stack)
+    InlinePromotion(HeapCore& heap, Region& ended, detail::List<void*>& stack)
         : heap_(heap), ended_(ended), stack_(stack) {}
 
-    Promoted run(const std::vector<Root>& roots);
+    Promoted run(const detail::List<Root>& roots);
 
 private:
     void* moved(void* object);
@@ -30,7 +28,7 @@ private:
 
     HeapCore& heap_;
     Region& ended_;
-    std::vector<void*>& stack_;  // copies whose references are not looked at yet
+    detail::List<void*>& stack_;  // copies whose references are not looked at yet
     Region* destination_ = nullptr;
     Promoted promoted_;
 };

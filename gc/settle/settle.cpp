@@ -30,7 +30,7 @@ void Settlement::run() {
 
 void Settlement::decide() {
     std::uint64_t to_copy = 0;
-    std::vector<std::uint32_t> destinations;
+    detail::List<std::uint32_t> destinations(heap_.chunks);
     heap_.pages.for_each(static_cast<const detail::SpanLists&>(ended_), [&](std::uint32_t page, Span& span) {
         if (span.live_bytes == 0) return;
         survived_bytes_ += span.live_bytes;

@@ -2,8 +2,6 @@
 
 #include "gc/roots.hpp"
 
-#include <vector>
-
 namespace perfloc::gc {
 
 /// The last phase of a scope's collection: each span of the ended region that has survivors is adopted in place by its
@@ -33,8 +31,8 @@ private:
     HeapCore& heap_;
     MarkBitmap& marks_;
     Region& ended_;
-    std::vector<std::uint32_t> adopted_;
-    std::vector<std::uint32_t> evacuated_;
+    detail::List<std::uint32_t> adopted_{heap_.chunks};
+    detail::List<std::uint32_t> evacuated_{heap_.chunks};
     detail::SpanLists holes_;
     std::uint64_t survived_bytes_ = 0;
     std::uint64_t evacuated_bytes_ = 0;

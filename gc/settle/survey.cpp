@@ -10,7 +10,7 @@ bool Survey::few_roots(const Region& ended, std::chrono::nanoseconds budget) {
     return few_survive(found_, budget);
 }
 
-bool Survey::few_survivors(const Region& ended, const std::vector<Root>& roots, std::chrono::nanoseconds budget) {
+bool Survey::few_survivors(const Region& ended, const detail::List<Root>& roots, std::chrono::nanoseconds budget) {
     number_ = 0;
     too_many_ = false;
     movable_ = true;

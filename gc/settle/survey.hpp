@@ -5,7 +5,6 @@
 
 #include <array>
 #include <chrono>
-#include <vector>
 
 namespace perfloc::gc {
 
@@ -19,7 +18,7 @@ public:
     /// Before the roots are looked up: they are few enough. O(roots), up to that many.
     bool few_roots(const Region& ended, std::chrono::nanoseconds budget);
     /// The roots reach little.
-    bool few_survivors(const Region& ended, const std::vector<Root>& roots, std::chrono::nanoseconds budget);
+    bool few_survivors(const Region& ended, const detail::List<Root>& roots, std::chrono::nanoseconds budget);
 
     const Survivors& found() const { return found_; }
     /// Nothing of it must stay where it is.

@@ -68,7 +68,7 @@ std::uint64_t count_destructors(const Region& region, std::uint64_t most) {
     return destructors;
 }
 
-void take_dead(HeapCore& heap, const MarkBitmap& marks, Region& region, std::vector<void*>& dead) {
+void take_dead(HeapCore& heap, const MarkBitmap& marks, Region& region, detail::List<void*>& dead) {
     const std::size_t before = dead.size();
     region.cleanups.filter(heap.chunks, [&](void* object) {
         if (marks.test(static_cast<char*>(object) - kHeaderBytes)) return true;
@@ -99,7 +99,7 @@ void as_destructors(HeapCore& heap, const Region& region, F&& run) {
 
 }  // namespace
 
-void run_destructors(HeapCore& heap, const std::vector<void*>& dead) {
+void run_destructors(HeapCore& heap, const detail::List<void*>& dead) {
     if (dead.empty()) return;
     as_destructors(heap, heap.region_at(dead.front()), [&] {
         for (void* const object : dead) {

@@ -6,6 +6,8 @@
 #include <fmt/core.h>
 #include <pthread.h>
 
+#include <new>
+
 namespace perfloc::gc {
 
 namespace {
@@ -31,7 +33,7 @@ __attribute__((noinline, no_sanitize("address"), no_sanitize("thread"))) void* r
 }  // namespace
 
 /// The stack of the mutator, from this frame on.
-void StackWatch::before() {
+void StackWatch::before() try {
     words_.clear();
     values_.clear();
     if (lines_ >= kMostLines || heap_.mutator() == nullptr) return;
@@ -50,9 +52,11 @@ void StackWatch::before() {
     const auto now = detail::Clock::now();
     cost_ = now - start;
     next_ = now + cost_ * kShare;
+} catch (const std::bad_alloc&) {
+    words_.clear();  // what helps in debugging is no reason to fail
 }
 
-void StackWatch::after() {
+void StackWatch::after() try {
     if (words_.empty()) return;
     const auto start = detail::Clock::now();
     ObjectMap objects(heap_);
@@ -70,6 +74,8 @@ void StackWatch::after() {
     words_.clear();
     const auto now = detail::Clock::now();
     next_ = now + (cost_ + (now - start)) * kShare;
+} catch (const std::bad_alloc&) {
+    words_.clear();  // what helps in debugging is no reason to fail
 }
 
 }  // namespace perfloc::gc

@@ -44,7 +44,8 @@ PERFLOC_API PauseCause cause_of(SliceKind kind) noexcept;
 struct Event {
     std::chrono::nanoseconds time{};  ///< of std::chrono::steady_clock, since its epoch: when it happened or began
     std::uint64_t heap = 0;           ///< which heap of the process, in the order in which they were made; from 1
-    std::uint64_t cycle = 0;          ///< the heap's innermost collection that is going on, from 1; 0: none
+    std::uint64_t cycle = 0;          ///< the heap's collection, from 1, that it is of; of pauses and memory: the one
+                                      ///< that began last of those that go on. 0: none, or nobody heard it begin
     bool collector_thread = false;    ///< told by the collector's thread, else by the mutator's
 };
 
@@ -111,7 +112,9 @@ struct MemoryEvent : Event {
 /// - Calls for one heap never overlap; what one call wrote the next one sees, whichever the thread. A listener of two heaps
 ///   may be called for both at once.
 /// - A call must not use the heap in any way: no allocation in it, no scope, no handle, no poll, no add_listener or
-///   remove_listener. (The last two are detected, and abort.)
+///   remove_listener. (What would tell of another event is detected, and aborts.) It may run on a stack of 256 KiB.
+/// - Collections overlap: one in the caller may begin and end while one beside the program goes on. `cycle` says which.
+/// - Who is added while collections go on may hear of phases and ends whose beginning it has not heard.
 /// - Text in an event (labels, names of phases) is kept for the rest of the process.
 /// - Scopes that end in O(1) are told to nobody: that costs nothing and stays so.
 class PERFLOC_API EventListener {

@@ -43,7 +43,7 @@ public:
     const Options& options() const noexcept;
     Stats stats() const noexcept;
     /// The budget of pauses from now on. Throws OptionError for one that makes no sense. By the heap's mutator, or while
-    /// there is none.
+    /// there is none: AttachError elsewhere.
     void set_pauses(const PauseBudget& budget);
 
     /// Collects the whole heap in one pause, whatever the collector. A safepoint of the calling mutator. O(heap).

@@ -14,8 +14,8 @@ struct MutatorCore;
 PERFLOC_API void poll();
 PERFLOC_API void idle_until(std::chrono::steady_clock::time_point until);
 PERFLOC_API bool collect_until(std::chrono::steady_clock::time_point until);
-PERFLOC_API void begin_no_pause(std::size_t bytes);
-PERFLOC_API void end_no_pause() noexcept;
+PERFLOC_API MutatorCore* begin_no_pause(std::size_t bytes);
+PERFLOC_API void end_no_pause(MutatorCore* mutator) noexcept;
 }  // namespace detail
 
 /// The calling thread may allocate in `heap` while this lives. Opens the mutator's outermost scope; detaching ends it,
@@ -49,16 +49,21 @@ private:
 inline void poll() { detail::poll(); }
 
 /// While it lives, the calling mutator is given no slice: polls do nothing. `bytes` are made available up front, their pages
-/// touched, or the constructor throws OutOfMemory at once; of what is allocated beyond them, the limit alone decides. They are counted
+/// touched and kept, or the constructor throws OutOfMemory at once. What is allocated beyond them may come to the limit: there a
+/// stall comes before OutOfMemory, as always. What asks for a collection by name (Heap::collect_full()) has it. They are counted
 /// in blocks of 256 KiB: what is left free at the ends of these, behind objects that do not fit any more, counts too (an eighth at
-/// most for objects of up to 32 KiB, up to a half for larger ones). May be nested. Ends on the thread it began on. The constructor may take long (it commits, and may wait for a collection,
+/// most for objects of up to 32 KiB, up to a half for larger ones). May be nested: what an outer one was promised and has not used
+/// stays promised. Ends with the mutator it began with, before that is destroyed (else aborts). The constructor may take long (it commits, and may wait for a collection,
 /// but not inside constructors and destructors of managed objects).
 class PERFLOC_API NoPause {
 public:
-    explicit NoPause(Bytes bytes = 0) { detail::begin_no_pause(bytes); }
-    ~NoPause() { detail::end_no_pause(); }
+    explicit NoPause(Bytes bytes = 0) : mutator_(detail::begin_no_pause(bytes)) {}
+    ~NoPause() { detail::end_no_pause(mutator_); }
     NoPause(const NoPause&) = delete;
     NoPause& operator=(const NoPause&) = delete;
+
+private:
+    detail::MutatorCore* mutator_;
 };
 
 }  // namespace perfloc

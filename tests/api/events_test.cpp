@@ -35,12 +35,18 @@ class Recorder : public EventListener {
 public:
     void on_collection_begun(const CollectionBegunEvent& e) noexcept override { begun.push_back(e); }
     void on_phase_entered(const PhaseEnteredEvent& e) noexcept override { phases.push_back(e); }
+    void on_slice_done(const SliceDoneEvent& e) noexcept override {
+        slices.push_back(e);
+        ended_before.push_back(ended.size());
+    }
     void on_paused(const PausedEvent& e) noexcept override { pauses.push_back(e); }
     void on_collection_ended(const CollectionEndedEvent& e) noexcept override { ended.push_back(e); }
     void on_memory(const MemoryEvent& e) noexcept override { memory.push_back(e); }
 
     std::vector<CollectionBegunEvent> begun;
     std::vector<PhaseEnteredEvent> phases;
+    std::vector<SliceDoneEvent> slices;
+    std::vector<std::size_t> ended_before;  // each of these
     std::vector<PausedEvent> pauses;
     std::vector<CollectionEndedEvent> ended;
     std::vector<MemoryEvent> memory;
@@ -387,4 +393,52 @@ TEST_CASE("PERFLOC_LOG makes a heap write lines to the standard error stream") {
     CHECK(json::parse(line).at("reason") == "on-demand");
     const Environment log("PERFLOC_LOG", "everything");
     CHECK_THROWS_AS(Heap(objects::small()), OptionError);
+}
+
+TEST_CASE("slices are told of the collection that they are of, the last one before it ends, and count what they did") {
+    Options options = objects::small();
+    options.collector_thread = false;
+    options.pauses = {.max = 20us, .utilization = 0.01};
+    Heap heap(options);
+    Mutator me(heap);
+    Recorder recorder;
+    heap.add_listener(recorder);
+    Handle<Node> kept;
+    std::vector<int> log;
+    log.reserve(10'000);
+    std::size_t beside = 0;
+    for (int i = 0; i < 30; ++i) {
+        {
+            Scope scope{"large"};
+            kept = objects::chain(2000);
+            make_raw<Mortal>(log, i);
+        }
+        for (int polls = 0; polls < 20; ++polls) me.poll();
+    }
+    me.collect_until(std::chrono::steady_clock::now() + 1h);
+    heap.remove_listener(recorder);
+    std::map<std::uint64_t, std::size_t> end_of;  // its place among the ends
+    for (std::size_t i = 0; i < recorder.ended.size(); ++i) end_of[recorder.ended[i].cycle] = i;
+    std::map<std::uint64_t, Bytes> bytes_of;
+    Bytes destroyed = 0;
+    for (std::size_t i = 0; i < recorder.slices.size(); ++i) {
+        const SliceDoneEvent& slice = recorder.slices[i];
+        INFO("slice " << i << " of collection " << slice.cycle << ", " << to_string(slice.kind));
+        CHECK(slice.bytes < 1_GiB);
+        if (slice.cycle == 0) {
+            CHECK(slice.bytes == 0);
+            continue;
+        }
+        REQUIRE(end_of.count(slice.cycle) == 1);
+        CHECK(end_of[slice.cycle] >= recorder.ended_before[i]);
+        bytes_of[slice.cycle] += slice.bytes;
+        destroyed += slice.objects;
+    }
+    for (const CollectionEndedEvent& end : recorder.ended) {
+        if (bytes_of.count(end.cycle) == 0) continue;  // in the caller
+        ++beside;
+        CHECK(bytes_of[end.cycle] == end.result.adopted_bytes + end.result.evacuated_bytes);
+    }
+    CHECK(beside > 3);
+    CHECK(destroyed <= 30);
 }

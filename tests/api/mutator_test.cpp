@@ -128,3 +128,14 @@ TEST_CASE("collect_full by a thread that is not the mutator is refused") {
     std::thread([&] { CHECK_THROWS_AS(heap.collect_full(), AttachError); }).join();
     CHECK(heap.stats().full_collections() == 0);
 }
+
+TEST_CASE("the budget is set by the mutator where there is one") {
+    Heap heap(objects::small());
+    std::thread([&] { heap.set_pauses({.max = std::chrono::milliseconds(2)}); }).join();
+    CHECK(heap.options().pauses.max == std::chrono::milliseconds(2));
+    Mutator me(heap);
+    std::thread([&] { CHECK_THROWS_AS(heap.set_pauses({}), AttachError); }).join();
+    CHECK(heap.options().pauses.max == std::chrono::milliseconds(2));
+    heap.set_pauses({});
+    CHECK(heap.options().pauses.max == PauseBudget().max);
+}

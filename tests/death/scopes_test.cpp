@@ -202,3 +202,29 @@ TEST_CASE("a last destructor that leaves a detached scope open aborts and names 
     CAPTURE(child.err);
     CHECK(child.died_saying({"a destructor leaves detached scope \"left open\" open"}));
 }
+
+TEST_CASE("a mutator that is destroyed under a NoPause of its own aborts", "[death]") {
+    const auto child = death::run([] {
+        Heap heap(death::small_heap());
+        std::optional<Mutator> me(heap);
+        const perfloc::NoPause no_pause;
+        me.reset();
+    });
+    CAPTURE(child.err);
+    CHECK(child.died_saying({"Mutator is destroyed", "NoPause"}));
+}
+
+TEST_CASE("a NoPause that ends on a thread with another aborts there", "[death]") {
+    const auto child = death::run([] {
+        Heap heap(death::small_heap()), other(death::small_heap());
+        const Mutator me(heap);
+        auto no_pause = std::make_unique<perfloc::NoPause>();
+        std::thread([&] {
+            const Mutator theirs(other);
+            const perfloc::NoPause own;
+            no_pause.reset();
+        }).join();
+    });
+    CAPTURE(child.err);
+    CHECK(child.died_saying({"NoPause ends", "another thread"}));
+}

@@ -18,14 +18,14 @@ struct Bench {
     ChunkPool& pool = heap.chunks;
 };
 
-using List = ChunkList<std::uint64_t>;
+using Ints = ChunkList<std::uint64_t>;
 
-List numbers(ChunkPool& pool, std::uint64_t from, std::uint64_t to) {
-    List list;
+Ints numbers(ChunkPool& pool, std::uint64_t from, std::uint64_t to) {
+    Ints list;
     for (std::uint64_t i = from; i < to; ++i) list.push(pool, i);
     return list;
 }
-std::vector<std::uint64_t> contents(const List& list) {
+std::vector<std::uint64_t> contents(const Ints& list) {
     std::vector<std::uint64_t> all;
     list.for_each([&](std::uint64_t value) { all.push_back(value); });
     return all;
@@ -55,9 +55,9 @@ TEST_CASE("a chunk that was given back is taken next") {
 
 TEST_CASE("a list keeps order and number across chunk borders") {
     Bench bench;
-    for (const std::size_t n : {std::size_t{0}, std::size_t{1}, List::kPerChunk - 1, List::kPerChunk,
-                                List::kPerChunk + 1, 5 * List::kPerChunk + 3}) {
-        List list = numbers(bench.pool, 0, n);
+    for (const std::size_t n : {std::size_t{0}, std::size_t{1}, Ints::kPerChunk - 1, Ints::kPerChunk,
+                                Ints::kPerChunk + 1, 5 * Ints::kPerChunk + 3}) {
+        Ints list = numbers(bench.pool, 0, n);
         CHECK(list.size() == n);
         CHECK(list.empty() == (n == 0));
         CHECK(contents(list) == range(0, n));
@@ -69,7 +69,7 @@ TEST_CASE("a list keeps order and number across chunk borders") {
 
 TEST_CASE("a cleared list's chunks are used again") {
     Bench bench;
-    List list = numbers(bench.pool, 0, 1000);
+    Ints list = numbers(bench.pool, 0, 1000);
     list.clear(bench.pool);
     const std::size_t bytes = bench.pool.bytes();
     list = numbers(bench.pool, 0, 1000);
@@ -78,9 +78,9 @@ TEST_CASE("a cleared list's chunks are used again") {
 
 TEST_CASE("splicing puts one list behind the other and empties it") {
     Bench bench;
-    List a = numbers(bench.pool, 0, 200);
-    List b = numbers(bench.pool, 200, 201);
-    List none;
+    Ints a = numbers(bench.pool, 0, 200);
+    Ints b = numbers(bench.pool, 200, 201);
+    Ints none;
     a.splice(none);
     a.splice(b);
     CHECK(b.empty());
@@ -95,8 +95,8 @@ TEST_CASE("splicing puts one list behind the other and empties it") {
 
 TEST_CASE("filtering keeps what is wanted, in order and in place") {
     Bench bench;
-    const std::uint64_t n = 10 * List::kPerChunk + 7;
-    List list = numbers(bench.pool, 0, n);
+    const std::uint64_t n = 10 * Ints::kPerChunk + 7;
+    Ints list = numbers(bench.pool, 0, n);
     const std::size_t bytes = bench.pool.bytes();
     SECTION("some") {
         list.filter(bench.pool, [](std::uint64_t value) { return value % 3 == 0; });
@@ -125,10 +125,10 @@ TEST_CASE("filtering keeps what is wanted, in order and in place") {
 
 TEST_CASE("a list of partly filled chunks filters like any other") {
     Bench bench;
-    List list;
+    Ints list;
     std::vector<std::uint64_t> expected;
     for (std::uint64_t i = 0; i < 20; ++i) {
-        List part = numbers(bench.pool, i * 1000, i * 1000 + i * 13);
+        Ints part = numbers(bench.pool, i * 1000, i * 1000 + i * 13);
         for (const std::uint64_t value : contents(part)) {
             if (value % 2 == 0) expected.push_back(value);
         }
@@ -143,7 +143,7 @@ TEST_CASE("chunks come from memory beside the heap, also where it is committed i
     HeapCore heap({.reserve = 512_MiB, .limit = 512_MiB, .commit = Commit::in_steps});
     REQUIRE(heap.memory.in_steps());
     const std::size_t before = heap.memory.area_committed(Area::chunks);
-    List list;
+    Ints list;
     while (heap.chunks.bytes() <= before + kChunkBytes) list.push(heap.chunks, list.size());
     CHECK(heap.memory.area_committed(Area::chunks) > before);
     CHECK(contents(list) == range(0, list.size()));

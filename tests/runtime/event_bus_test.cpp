@@ -66,17 +66,17 @@ TEST_CASE("events reach every listener in their order, and none that was removed
     Bench bench;
     Recorder first, second;
     CHECK_FALSE(bench.events.listening());
-    bench.events.phase("unheard");
+    bench.events.phase(1, "unheard");
     bench.events.add(first);
     bench.events.add(second);
     CHECK(bench.events.listening());
     CHECK(bench.events.collection_begun(CollectionReason::trim, "x", 1, 2) == 1);
-    bench.events.phase("mark");
+    bench.events.phase(1, "mark");
     bench.events.remove(second);
-    bench.events.slice(SliceKind::evacuate, bench.events.now(), {});
+    bench.events.slice(1, SliceKind::evacuate, bench.events.now(), {});
     bench.events.pause(PauseCause::stall, bench.events.now(), 0, 0, "x");
     bench.events.memory(MemoryEvent::Change::returned, 1, bench.events.now());
-    bench.events.collection_ended({});
+    bench.events.collection_ended(1, {});
     bench.events.remove(first);
     bench.events.remove(first);  // it is not there any more: nothing happens
     CHECK_FALSE(bench.events.listening());
@@ -85,22 +85,27 @@ TEST_CASE("events reach every listener in their order, and none that was removed
     CHECK(second.texts == Texts{"1 begun trim", "1 mark"});
 }
 
-TEST_CASE("cycles are counted whoever listens, and nest") {
+TEST_CASE("cycles are counted whoever listens, and overlap") {
     Bench bench;
     Recorder recorder;
     bench.events.collection_begun(CollectionReason::trim, "unheard", 1, 2);
     bench.events.add(recorder);
-    bench.events.phase("of what nobody heard begin");
-    bench.events.collection_ended({});
+    bench.events.phase(1, "of what nobody heard begin");
+    bench.events.collection_ended(1, {});
     bench.events.collection_begun(CollectionReason::scope_end, "outer", 1, 2);
     bench.events.collection_begun(CollectionReason::scope_end, "inner", 1, 2);
-    bench.events.phase("a");
-    bench.events.collection_ended({});
-    bench.events.phase("b");
-    bench.events.collection_ended({});
+    bench.events.phase(3, "a");
+    bench.events.phase(2, "meanwhile");
+    bench.events.slice(2, SliceKind::adopt, bench.events.now(), {});
     bench.events.pause(PauseCause::promotion, bench.events.now(), 0, 0, "x");
-    CHECK(recorder.texts ==
-          Texts{"2 begun scope end", "3 begun scope end", "3 a", "3 ended", "2 b", "2 ended", "0 pause promotion"});
+    bench.events.collection_ended(3, {});
+    bench.events.phase(3, "late");
+    bench.events.phase(2, "b");
+    bench.events.collection_ended(2, {});
+    bench.events.slice(2, SliceKind::adopt, bench.events.now(), {});
+    bench.events.pause(PauseCause::promotion, bench.events.now(), 0, 0, "x");
+    CHECK(recorder.texts == Texts{"2 begun scope end", "3 begun scope end", "3 a", "2 meanwhile", "2 adopt",
+                                  "3 pause promotion", "3 ended", "2 b", "2 ended", "0 adopt", "0 pause promotion"});
     CHECK(recorder.ended[0].duration <= recorder.ended[1].duration);
 }
 
@@ -111,7 +116,7 @@ TEST_CASE("a slice beyond its budget is counted by its cause, whether anyone lis
     const auto slice = [&](SliceKind kind, std::chrono::nanoseconds budget) {
         const Moment start = bench.events.now();
         spin(20us);
-        return bench.events.slice(kind, start, {.bytes = 3, .objects = 4}, budget);
+        return bench.events.slice(1, kind, start, {.bytes = 3, .objects = 4}, budget);
     };
     CHECK(slice(SliceKind::adopt, 10us) >= 20us);
     slice(SliceKind::slots, 10us);

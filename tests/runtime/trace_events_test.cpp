@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <map>
 #include <sstream>
 #include <string>
 
@@ -85,19 +86,40 @@ TEST_CASE("what is open when the trace is closed ends there, and what comes late
     writer.on_collection_ended({});
     CHECK(out.str() == text);
     CHECK(writer.ok());
-    CHECK(kinds(json::parse(text)) == Kinds{"B collection", "B mark", "B collection", "B destroy", "E destroy",
-                                            "E collection", "E mark", "E collection"});
+    CHECK(kinds(json::parse(text)) == Kinds{"B collection", "B mark", "B collection", "B destroy", "E mark",
+                                            "E collection", "E destroy", "E collection"});
 }
 
-TEST_CASE("the end of an outer collection ends the inner ones") {
+TEST_CASE("collections that overlap are on tracks of their own, and each track nests") {
     std::ostringstream out;
     TraceEventWriter writer(out);
+    const auto phase = [&](std::uint64_t cycle, std::chrono::nanoseconds time, const char* name) {
+        auto event = at<PhaseEnteredEvent>(cycle, time);
+        event.name = name;
+        writer.on_phase_entered(event);
+    };
     writer.on_collection_begun(at<CollectionBegunEvent>(1, 1ns));
-    writer.on_collection_begun(at<CollectionBegunEvent>(2, 2ns));
-    writer.on_collection_ended(at<CollectionEndedEvent>(1, 3ns));
-    writer.on_collection_ended(at<CollectionEndedEvent>(2, 4ns));
+    phase(1, 2ns, "mark");
+    writer.on_collection_begun(at<CollectionBegunEvent>(2, 3ns));
+    phase(2, 4ns, "inner mark");
+    phase(1, 5ns, "agree");  // by the collector's thread, in the middle of the other one
+    writer.on_collection_ended(at<CollectionEndedEvent>(1, 6ns));
+    phase(2, 7ns, "settle");
+    writer.on_collection_begun(at<CollectionBegunEvent>(3, 8ns));
+    writer.on_collection_ended(at<CollectionEndedEvent>(2, 9ns));
+    writer.on_collection_ended(at<CollectionEndedEvent>(3, 10ns));
     writer.close();
-    CHECK(kinds(json::parse(out.str())) == Kinds{"B collection", "B collection", "E collection", "E collection"});
+    std::map<std::uint64_t, Kinds> tracks;
+    const json trace = json::parse(out.str());
+    for (const json& event : trace.at("traceEvents")) {
+        const std::string ph = event.at("ph");
+        if (ph == "B" || ph == "E") tracks[event.at("tid")].push_back(ph + " " + std::string(event.at("name")));
+    }
+    REQUIRE(tracks.size() == 2);
+    CHECK(tracks.begin()->second == Kinds{"B collection", "B mark", "E mark", "B agree", "E agree", "E collection",
+                                          "B collection", "E collection"});
+    CHECK(tracks.rbegin()->second ==
+          Kinds{"B collection", "B inner mark", "E inner mark", "B settle", "E settle", "E collection"});
 }
 
 TEST_CASE("a stream that fails is noted, and a stream that throws does not throw through a listener") {

@@ -8,6 +8,7 @@
 
 using namespace perfloc;
 using namespace perfloc::detail;
+using namespace std::chrono_literals;
 using std::chrono::nanoseconds;
 
 namespace {
@@ -58,6 +59,16 @@ TEST_CASE("pauses that lie close together count together") {
     CHECK(mmu({{0, 10}, {20, 10}, {500, 10}}, 30) == Approx(1.0 - 20.0 / 30));
     CHECK(mmu({{0, 10}, {20, 10}}, 25) == Approx(1.0 - 15.0 / 25));
     CHECK(mmu({{0, 1}, {20, 10}}, 15) == Approx(1.0 - 10.0 / 15));
+}
+
+TEST_CASE("a window longer than any clock has run has the utilization of all of it") {
+    std::vector<PauseEvent> pauses(2);
+    pauses[0].at = 1h, pauses[1].at = 2h;
+    pauses[0].duration = pauses[1].duration = 1s;
+    for (const auto window :
+         {std::chrono::nanoseconds::max(), std::chrono::nanoseconds(std::chrono::hours(24 * 365 * 290))}) {
+        CHECK(perfloc::detail::minimum_utilization(pauses, window) == Approx(1.0));
+    }
 }
 
 TEST_CASE("a pause inside a pause counts once, whichever was recorded first") {

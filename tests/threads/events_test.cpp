@@ -22,7 +22,7 @@ TEST_CASE("threads: two tell of events at once, and calls do not overlap") {
     } counter;
     heap.events.add(counter);
     const auto tell = [&] {
-        for (int i = 0; i < 10'000; ++i) heap.events.slice(SliceKind::marking, heap.events.now(), {}, 0ns);
+        for (int i = 0; i < 10'000; ++i) heap.events.slice(1, SliceKind::marking, heap.events.now(), {}, 0ns);
     };
     std::thread collector([&] {
         EventBus::this_thread_collects();

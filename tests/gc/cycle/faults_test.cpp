@@ -3,17 +3,24 @@
 #include "runtime/sanitizers.hpp"
 #include "support/catch.hpp"
 #include "support/refuse.hpp"
+#include "support/refuse_new.hpp"
 
 #include <perfloc/perfloc.hpp>
 #include <perfloc/testing.hpp>
 #include <perfloc/units.hpp>
 
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
+#include <ctime>
+#include <new>
+#include <optional>
 #include <string>
+#include <thread>
 
 // Collections beside the program in the middle of which the system refuses, or the limit is reached: in each phase.
 namespace {
@@ -155,6 +162,70 @@ TEST_CASE("the system refuses memory in the middle of a collection: what it gran
     CHECK(child.exit_code() == 0);
 }
 
+TEST_CASE("memory for a thread's state that is refused has collections in slices of the program's time") {
+    bool sliced = false;
+    for (std::uint64_t from = 0; from < 1000; ++from) {
+        Options options = beside(64_MiB);
+        options.collector_thread = true;
+        std::optional<Heap> heap;
+        try {
+            const support::RefuseNew all(from);
+            heap.emplace(options);
+            if (all.refused() == 0) break;
+        } catch (const std::bad_alloc&) {
+            continue;
+        }
+        sliced = sliced || !heap->options().collector_thread;
+        Mutator me(*heap);
+        Work work;
+        work.end_scope();
+        CHECK(me.collect_until(std::chrono::steady_clock::now() + 1h));
+    }
+    CHECK(sliced);
+}
+
+TEST_CASE("in a forked process a heap with a collector's thread says that it cannot be used") {
+    if (detail::kSanitized) return;  // a thread that is not there confuses TSan
+    Options options = beside(64_MiB);
+    options.collector_thread = true;
+    Heap heap(options);
+    Mutator me(heap);
+    REQUIRE(heap.options().collector_thread);
+    const death::Child child = death::run([&] {
+        Work().end_scope();
+        me.collect_until(std::chrono::steady_clock::now() + 1h);
+    });
+    INFO(child.err);
+    CHECK(child.died_saying({"forked", "collector's thread"}));
+    const death::Child apart = death::run([&] {
+        std::thread([&] {
+            Heap own(options);
+            Mutator mine(own);
+            Work().end_scope();
+            mine.collect_until(std::chrono::steady_clock::now() + 1h);
+        }).join();
+        ::_exit(0);
+    });
+    INFO(apart.err);
+    CHECK(apart.exit_code() == 0);
+}
+
+TEST_CASE("the program's signals do not come to the collector's thread") {
+    const death::Child child = death::run([] {
+        Options options = beside(64_MiB);
+        options.collector_thread = true;
+        Heap heap(options);
+        sigset_t waited_for;
+        ::sigemptyset(&waited_for);
+        ::sigaddset(&waited_for, SIGUSR1);
+        ::pthread_sigmask(SIG_BLOCK, &waited_for, nullptr);
+        ::kill(::getpid(), SIGUSR1);
+        const timespec long_enough{60, 0};
+        return ::sigtimedwait(&waited_for, nullptr, &long_enough) == SIGUSR1 ? 0 : 1;
+    });
+    CHECK(child.exit_code() == 0);
+}
+
 TEST_CASE("a system that refuses a thread has collections in slices of the program's time") {
     if (detail::kSanitized) return;  // ... whose threads are followed
     const death::Child child = death::run([] {
@@ -162,6 +233,7 @@ TEST_CASE("a system that refuses a thread has collections in slices of the progr
         Options options = beside(64_MiB);
         options.collector_thread = true;
         Heap heap(options);
+        if (heap.options().collector_thread) return 9;
         Mutator me(heap);
         Work work;
         work.end_scope();

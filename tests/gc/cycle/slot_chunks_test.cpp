@@ -12,7 +12,7 @@ using perfloc::gc::SlotChunks;
 
 namespace {
 
-using List = ChunkList<std::uint64_t, SlotChunks>;
+using Short = ChunkList<std::uint64_t, SlotChunks>;
 
 }  // namespace
 
@@ -25,7 +25,7 @@ TEST_CASE("many short lists take a third of a chunk each, and give everything ba
     std::size_t bytes = 0;
     for (int round = 0; round < 3; ++round) {
         const std::size_t before = pool.bytes();
-        std::vector<List> lists(kLists);
+        std::vector<Short> lists(kLists);
         for (std::uint64_t i = 0; i < 10; ++i) {
             for (std::size_t n = 0; n < kLists; ++n) lists[n].push(thirds, n * 100 + i);
         }
@@ -42,7 +42,7 @@ TEST_CASE("many short lists take a third of a chunk each, and give everything ba
         thirds.reset();
     }
     thirds.reset();  // of nothing
-    List more;
+    Short more;
     for (std::uint64_t i = 0; i < 1000; ++i) more.push(thirds, i);
     for (std::uint64_t i = 1000; i != 0; --i) REQUIRE(more.pop(thirds) == i - 1);
     thirds.reset();

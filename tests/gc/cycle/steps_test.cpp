@@ -83,3 +83,12 @@ TEST_CASE("of a large object that dies in an open scope, the pages go a piece at
     CHECK(bench.heap.stats().used_bytes() <= before - kBytes);
     CHECK(bench.heap.verify().ok());
 }
+
+TEST_CASE("no step of the collector is none") {
+    Bench bench(1us);
+    bench.fill();
+    bench.heap.root().trim();
+    REQUIRE(bench.run_to("mark"));
+    CHECK_FALSE(perfloc::testing::step_collector(bench.heap, 0));
+    CHECK(bench.phase() == "mark");
+}

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <memory>
 #include <optional>
+#include <vector>
 
 // law [progress]: collections of ended and of open scopes take turns, so that neither waits for ever.
 using namespace sparse;
@@ -110,6 +112,28 @@ TEST_CASE("what has ended does not wait for ever for a poll that does not come")
     CHECK(collection().cycle == first + 1);
     CHECK_FALSE(collection().pressure);
     settle_chains(bench, 1, {kLeaves, kLeaves});  // that of what is open was still due
+}
+
+TEST_CASE("no label promotes more than it was given, be it by scopes that ended in it and settled later") {
+    Bench bench(1us);
+    const Handle<Leaf> kept = perfloc::make<Leaf>();
+    {
+        perfloc::Scope outer{"outer"};
+        {
+            perfloc::Scope inner{"inner"};
+            Leaf* last = nullptr;
+            for (int i = 0; i < 20000; ++i) last = perfloc::make_raw<Leaf>(last, 1u);
+            kept->other = last;
+        }
+    }
+    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
+    std::uint64_t promoted = 0;
+    for (const perfloc::LabelStats& label : bench.heap.stats().labels()) {
+        INFO(label.name << ": " << label.promoted_bytes << " of " << label.allocated_bytes);
+        CHECK(label.promoted_bytes <= label.allocated_bytes);
+        promoted += label.promoted_bytes;
+    }
+    CHECK(promoted > 20000 * sizeof(Leaf));
 }
 
 TEST_CASE("a kept scope that has to wait counts as kept when it is merged") {
@@ -331,4 +355,32 @@ TEST_CASE("the elements of a dead array are destroyed in several slices, each on
     REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
     CHECK(Counted::destroyed.size() == 2 * kElements);
     CHECK(Counted::once() == 2 * kElements);
+}
+
+TEST_CASE("each scope that is asked to be trimmed is, in the order in which they were asked") {
+    Bench bench(100us);
+    perfloc::Scope outer{"outer"};
+    perfloc::DetachedScope a(bench.heap, "a"), b(bench.heap, "b");
+    for (perfloc::DetachedScope* const scope : {&a, &b}) {
+        for (int i = 0; i < 20000; ++i) scope->make_raw<Leaf>(nullptr, 1u);
+    }
+    const perfloc::Bytes before = bench.heap.stats().used_bytes();
+    a.trim();
+    b.trim();
+    a.trim();
+    {
+        perfloc::Scope ended{"ended"};
+        ended.trim();
+    }
+    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
+    CHECK(bench.heap.stats().scope_collections() == 2);
+    CHECK(bench.heap.stats().used_bytes() < before / 4);
+    // More than anyone should ask for: all that is open, in one.
+    std::vector<std::unique_ptr<perfloc::DetachedScope>> many;
+    for (int i = 0; i < 100; ++i)
+        many.push_back(std::make_unique<perfloc::DetachedScope>(bench.heap, perfloc::Label("many")));
+    for (const auto& scope : many) scope->trim();
+    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
+    CHECK(bench.heap.stats().scope_collections() <= 2 + 100 - 64);
+    CHECK(bench.heap.verify().ok());
 }

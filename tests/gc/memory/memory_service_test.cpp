@@ -90,6 +90,34 @@ void refuse_advice(int error) {
 
 }  // namespace
 
+TEST_CASE("what a NoPause was promised is not given back while it lives") {
+    Options options = objects::small();
+    options.limit = 64_MiB;
+    options.return_after = 100ms;
+    options.collector_thread = false;
+    Heap heap(options);
+    Mutator me(heap);
+    Served served(inspect::core());
+    const auto committed = [&] { return heap.stats().committed_bytes(); };
+    {
+        const NoPause no_pause(32_MiB);
+        REQUIRE(committed() >= 32_MiB);
+        served.pass(10s);
+        CHECK(committed() >= 32_MiB);
+        {
+            const NoPause inner(8_MiB);  // besides
+            CHECK(committed() >= 40_MiB);
+            served.pass(10s);
+            CHECK(committed() >= 40_MiB);
+            CHECK_THROWS_AS(NoPause(32_MiB), OutOfMemory);
+        }
+        fill(16_MiB);
+        const NoPause later(20_MiB);  // what was used is promised no more
+    }
+    served.pass(60s);
+    CHECK(committed() < 32_MiB);
+}
+
 TEST_CASE("what a scope of 512 MiB used goes back to the system once it has been idle for long enough") {
     Heap heap({.reserve = 2_GiB, .limit = 1_GiB, .collector_thread = false});
     Mutator me(heap);

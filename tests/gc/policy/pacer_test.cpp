@@ -20,7 +20,9 @@ using std::chrono::nanoseconds;
 TEST_CASE("slices leave the program its share of every window, however often they are asked for") {
     for (const auto& [max, utilization, window] :
          {std::tuple{nanoseconds(100us), 0.9, nanoseconds(10ms)}, std::tuple{nanoseconds(20us), 0.9, nanoseconds(10ms)},
-          std::tuple{nanoseconds(500us), 0.5, nanoseconds(4ms)}}) {
+          std::tuple{nanoseconds(500us), 0.5, nanoseconds(4ms)}, std::tuple{nanoseconds(20ms), 0.9, nanoseconds(10ms)},
+          std::tuple{nanoseconds::max(), 0.5, nanoseconds(10ms)},
+          std::tuple{nanoseconds(10s), 0.75, nanoseconds(1ms)}}) {
         Pacer pacer({.max = max, .utilization = utilization, .window = window});
         std::deque<std::pair<nanoseconds, nanoseconds>> slices;  // when each began, and how long it took
         nanoseconds total{0};
@@ -28,6 +30,7 @@ TEST_CASE("slices leave the program its share of every window, however often the
         for (nanoseconds now{0}; now < 2s;) {
             state = state * 1664525u + 1013904223u;
             now += nanoseconds(state % 50'000);
+            if (state % 1000 == 0) now += 3 * window;  // what it has not asked for gathers
             const nanoseconds slice = pacer.allowance(now);
             REQUIRE(slice <= max);
             if (slice.count() == 0) continue;
@@ -44,6 +47,17 @@ TEST_CASE("slices leave the program its share of every window, however often the
         }
         CHECK(total > 2s * (1 - utilization) / 4);  // and are not starved
     }
+}
+
+TEST_CASE("budgets without measure are budgets") {
+    Pacer pacer({.max = nanoseconds::max(), .utilization = 0.001, .window = nanoseconds::max()});
+    CHECK(pacer.longest() > 1min);
+    pacer.spent(pacer.longest());
+    pacer.spent(pacer.longest());
+    CHECK(pacer.allowance(0ns) == 0ns);
+    pacer.set({.max = 1s, .utilization = 0.999999, .window = 1ns});
+    CHECK(pacer.longest() > 0ns);
+    CHECK(pacer.longest() < 100us);
 }
 
 TEST_CASE("a slice waits until it has the time that its first piece of work needs") {
