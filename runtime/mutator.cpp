@@ -190,7 +190,9 @@ bool collect_until(std::chrono::steady_clock::time_point until) {
     return finished;
 }
 
-MutatorCore* begin_no_pause(std::size_t bytes) {
+namespace {
+
+MutatorCore& begin_no_pause(std::size_t bytes) {
     HeapCore& heap = current_heap("NoPause");
     MutatorCore& me = *hot.mutator;
     if (bytes != 0) {
@@ -215,10 +217,10 @@ MutatorCore* begin_no_pause(std::size_t bytes) {
         heap.kept_resident.store(all, std::memory_order_relaxed);
     }
     ++me.no_pause;
-    return &me;
+    return me;
 }
 
-void end_no_pause(MutatorCore* mutator) noexcept {
+void end_no_pause(MutatorCore* mutator) {
     PERFLOC_CHECK(hot.mutator == mutator && mutator->no_pause != 0,
                   "a NoPause ends on another thread than it began on, or under another mutator");
     if (--mutator->no_pause != 0) return;
@@ -226,10 +228,15 @@ void end_no_pause(MutatorCore* mutator) noexcept {
     mutator->heap->kept_resident.store(0, std::memory_order_relaxed);
 }
 
+}  // namespace
+
 }  // namespace perfloc::detail
 
 namespace perfloc {
 
 Mutator::~Mutator() { detail::detach(core_); }
+
+NoPause::NoPause(Bytes bytes) : mutator_(&detail::begin_no_pause(bytes)) {}
+NoPause::~NoPause() { detail::end_no_pause(mutator_); }
 
 }  // namespace perfloc

@@ -14,8 +14,6 @@ struct MutatorCore;
 PERFLOC_API void poll();
 PERFLOC_API void idle_until(std::chrono::steady_clock::time_point until);
 PERFLOC_API bool collect_until(std::chrono::steady_clock::time_point until);
-PERFLOC_API MutatorCore* begin_no_pause(std::size_t bytes);
-PERFLOC_API void end_no_pause(MutatorCore* mutator) noexcept;
 }  // namespace detail
 
 /// The calling thread may allocate in `heap` while this lives. Opens the mutator's outermost scope; detaching ends it,
@@ -57,8 +55,8 @@ inline void poll() { detail::poll(); }
 /// but not inside constructors and destructors of managed objects).
 class PERFLOC_API NoPause {
 public:
-    explicit NoPause(Bytes bytes = 0) : mutator_(detail::begin_no_pause(bytes)) {}
-    ~NoPause() { detail::end_no_pause(mutator_); }
+    explicit NoPause(Bytes bytes = 0);
+    ~NoPause();
     NoPause(const NoPause&) = delete;
     NoPause& operator=(const NoPause&) = delete;
 
