@@ -345,8 +345,9 @@ private:
         fruitless_slices_ = fruitless ? fruitless_slices_ + 1 : 0;
         heap_.events.slice(engine_.cycle().phase.cycle(), kind, start, {bytes, done.destructors},
                            heap_.options.pauses.max);
+        // law [progress]: what waits for a poll would else wait for one that finds no collection going on.
+        if (engine_.tell_end() && in_poll) engine_.begin_next();
         pacer_.spent(heap_.events.pause(cause_of(kind), start, bytes, bytes, Label("(slice)")));
-        engine_.tell_end();
         verify_if_asked("after a slice");
     }
 

@@ -60,7 +60,7 @@ std::uint32_t take_span(HeapCore& heap, Region& region, std::uint32_t wanted, st
         }
     }
     release_dropped(heap);
-    for (;;) {
+    for (unsigned round = 0;; ++round) {
         for (std::uint32_t pages = std::max(wanted, needed); pages >= needed; pages /= 4) {
             if (const std::uint32_t page = heap.pool.take(region, pages, kind); page != 0) {
                 heap.note_span(page);
@@ -72,7 +72,7 @@ std::uint32_t take_span(HeapCore& heap, Region& region, std::uint32_t wanted, st
             heap.note_span(page);
             return page;
         }
-        if (!release_spares(heap, kSparesAtOnce)) return 0;
+        if (!release_spares(heap, kSparesAtOnce << std::min(round, 20u))) return 0;  // which walks the scopes each time
     }
 }
 

@@ -98,13 +98,12 @@ private:
     }
     void grow(std::size_t by) {
         const std::size_t per_block = memory_.area_bytes(Area::chunks) / memory_.blocks();
-        const std::size_t wanted = (bytes() + by) / per_block + 1;
-        const bool fits = wanted <= memory_.blocks();
-        const bool grown =
-            fits && memory_.commit_blocks(wanted) && bytes() + by <= memory_.area_committed(Area::chunks);
-        PERFLOC_CHECK(grown || fits,
-                      "the memory reserved for recorded slots is used up ({} bytes): reserve more addresses", bytes());
-        PERFLOC_CHECK(grown, "the system refuses memory for recorded slots ({} bytes are in use)", bytes());
+        const std::size_t used = bytes();  // another thread may take what this one grows: then it comes here again
+        const std::size_t wanted = (used + by + per_block - 1) / per_block;
+        PERFLOC_CHECK(wanted <= memory_.blocks(),
+                      "the memory reserved for recorded slots is used up ({} bytes): reserve more addresses", used);
+        PERFLOC_CHECK(memory_.commit_blocks(wanted),
+                      "the system refuses memory for recorded slots ({} bytes are in use)", used);
     }
 
     Memory& memory_;

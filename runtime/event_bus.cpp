@@ -72,7 +72,18 @@ namespace detail {
 namespace {
 
 thread_local bool collects = false;
-thread_local const EventBus* calls = nullptr;  // whose listeners this thread is calling
+/// Whose listeners this thread is calling: a listener may use another heap, which has some of its own.
+struct Calling {
+    const EventBus* bus;
+    const Calling* outer;
+};
+thread_local const Calling* calling = nullptr;
+
+bool is_calling(const EventBus* bus) {
+    const Calling* call = calling;
+    while (call != nullptr && call->bus != bus) call = call->outer;
+    return call != nullptr;
+}
 
 std::chrono::nanoseconds monotonic() { return Clock::now().time_since_epoch(); }
 
@@ -81,7 +92,7 @@ std::chrono::nanoseconds monotonic() { return Clock::now().time_since_epoch(); }
 void EventBus::this_thread_collects() noexcept { collects = true; }
 
 void EventBus::add(EventListener& listener) {
-    PERFLOC_CHECK(calls != this, "a listener is added while a listener is called");
+    PERFLOC_CHECK(!is_calling(this), "a listener is added while a listener is called");
     const auto guard = lock();
     open_.reserve(16);
     listeners_.push_back(&listener);
@@ -89,7 +100,7 @@ void EventBus::add(EventListener& listener) {
 }
 
 void EventBus::remove(EventListener& listener) noexcept {
-    PERFLOC_CHECK(calls != this, "a listener is removed while a listener is called");
+    PERFLOC_CHECK(!is_calling(this), "a listener is removed while a listener is called");
     const auto guard = lock();
     std::erase(listeners_, &listener);
     if (!listeners_.empty()) return;
@@ -98,7 +109,7 @@ void EventBus::remove(EventListener& listener) noexcept {
 }
 
 std::unique_lock<std::mutex> EventBus::lock() const {
-    PERFLOC_CHECK(calls != this, "a listener uses the heap that it is called for");
+    PERFLOC_CHECK(!is_calling(this), "a listener uses the heap that it is called for");
     return std::unique_lock(lock_);
 }
 
@@ -115,9 +126,10 @@ void EventBus::describe(Event& event, std::chrono::nanoseconds time, std::uint64
 
 template <class E>
 void EventBus::call(void (EventListener::*what)(const E&) noexcept, const E& event) {
-    const EventBus* const outer = std::exchange(calls, this);  // a listener may use another heap
+    const Calling call{this, calling};
+    calling = &call;
     for (EventListener* const listener : listeners_) (listener->*what)(event);
-    calls = outer;
+    calling = call.outer;
 }
 
 std::chrono::nanoseconds EventBus::elapsed(const Moment& start) {

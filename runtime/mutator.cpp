@@ -192,18 +192,32 @@ bool collect_until(std::chrono::steady_clock::time_point until) {
 
 namespace {
 
-MutatorCore& begin_no_pause(std::size_t bytes) {
-    HeapCore& heap = current_heap("NoPause");
-    MutatorCore& me = *hot.mutator;
+/// Of what its NoPauses were promised, what has not been used.
+std::uint64_t left_of_promise(const MutatorCore& me) {
+    const std::uint64_t used = me.heap->pool.used_bytes();
+    return me.promised_bytes - std::min(me.promised_bytes, used - std::min(used, me.promised_at));
+}
+
+void promise(MutatorCore& me, std::uint64_t bytes) {
+    me.promised_bytes = bytes;
+    me.promised_at = me.heap->pool.used_bytes();
+    me.heap->kept_resident.store(bytes, std::memory_order_relaxed);
+}
+
+MutatorCore& current_mutator(const char* what) {
+    current_heap(what);
+    return *hot.mutator;
+}
+
+void begin_no_pause(MutatorCore& me, std::size_t bytes) {
+    HeapCore& heap = *me.heap;
     if (bytes != 0) {
         const auto refused = [&] {
             throw OutOfMemory(fmt::format("perfloc: NoPause cannot be given {} bytes: {} committed of a limit of {}",
                                           bytes, heap.pool.committed_bytes(), heap.pool.limit_bytes()));
         };
         if (bytes > heap.pool.limit_bytes()) refused();
-        const std::uint64_t used = heap.pool.used_bytes();
-        const std::uint64_t taken = used - std::min(used, me.promised_at);
-        const std::size_t all = bytes + (me.promised_bytes - std::min(me.promised_bytes, taken));
+        const std::size_t all = bytes + left_of_promise(me);
         if (!heap.pool.has_room(all)) release_spares(heap);
         if (!heap.pool.has_room(all)) {
             if (hot.quiet == 0) {  // law [quiet]
@@ -211,21 +225,17 @@ MutatorCore& begin_no_pause(std::size_t bytes) {
             }
             if (!heap.pool.has_room(all)) refused();
         }
-        heap.pool.prepare(all);
-        me.promised_bytes = all;
-        me.promised_at = heap.pool.used_bytes();
-        heap.kept_resident.store(all, std::memory_order_relaxed);
+        if (!heap.pool.prepare(all)) refused();
+        promise(me, all);
     }
     ++me.no_pause;
-    return me;
 }
 
-void end_no_pause(MutatorCore* mutator) {
+void end_no_pause(MutatorCore* mutator, std::uint64_t outer) {
     PERFLOC_CHECK(hot.mutator == mutator && mutator->no_pause != 0,
                   "a NoPause ends on another thread than it began on, or under another mutator");
-    if (--mutator->no_pause != 0) return;
-    mutator->promised_bytes = 0;
-    mutator->heap->kept_resident.store(0, std::memory_order_relaxed);
+    // What was used meanwhile came out of its own promise first.
+    promise(*mutator, --mutator->no_pause == 0 ? 0 : std::min(left_of_promise(*mutator), outer));
 }
 
 }  // namespace
@@ -236,7 +246,10 @@ namespace perfloc {
 
 Mutator::~Mutator() { detail::detach(core_); }
 
-NoPause::NoPause(Bytes bytes) : mutator_(&detail::begin_no_pause(bytes)) {}
-NoPause::~NoPause() { detail::end_no_pause(mutator_); }
+NoPause::NoPause(Bytes bytes)
+    : mutator_(&detail::current_mutator("NoPause")), outer_(detail::left_of_promise(*mutator_)) {
+    detail::begin_no_pause(*mutator_, bytes);
+}
+NoPause::~NoPause() { detail::end_no_pause(mutator_, outer_); }
 
 }  // namespace perfloc

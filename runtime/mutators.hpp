@@ -23,7 +23,7 @@ public:
 private:
     HeapCore& heap_;
     Hot before_;
-    MutatorCore core_;
+    mutable MutatorCore core_;  // others write it, whoever keeps this
 };
 
 /// Ends the outermost scope; handles that are left read null.

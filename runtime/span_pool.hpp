@@ -102,8 +102,8 @@ public:
     /// Relaxed: no more than a number that nobody else has.
     std::uint64_t new_generation() { return generation_.fetch_add(1, std::memory_order_relaxed) + 1; }
     std::uint64_t generation() const { return generation_.load(std::memory_order_relaxed); }  ///< of the newest span
-    /// So many bytes can be handed out without a system call or a page fault.
-    void prepare(std::size_t bytes);
+    /// So many bytes can be handed out without a system call or a page fault. False where the limit, or the system, is in the way.
+    bool prepare(std::size_t bytes);
     std::uint64_t give_backs() const { return give_backs_; }
 
     // --- the background: one thread, in bounded pieces (span_pool_background.cpp)

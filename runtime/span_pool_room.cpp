@@ -28,15 +28,17 @@ std::size_t SpanPool::prefault(std::size_t bytes) {
     return touched;
 }
 
-void SpanPool::prepare(std::size_t bytes) {
+bool SpanPool::prepare(std::size_t bytes) {
     Region* const held = regions_.create(RegionTable::kOwnLineage, nullptr);
-    if (held == nullptr) return;
-    for (std::size_t have = 0; have < bytes; have += kBlockBytes) {
+    if (held == nullptr) return false;
+    std::size_t have = 0;
+    for (; have < bytes; have += kBlockBytes) {
         const std::uint32_t page = take(*held, kPagesPerBlock, SpanKind::movable);
         if (page == 0) break;
         touch(pages_.address_of(page));
     }
     release(*held);  // what was released last is handed out first
+    return have >= bytes;
 }
 
 bool SpanPool::make_room(std::size_t bytes) {

@@ -118,12 +118,12 @@ struct TraceEventWriter::State {
         const auto at = std::find_if(state.open.begin(), state.open.end(), is);
         return cycle == 0 || at == state.open.end() ? nullptr : &*at;
     }
-    /// On the first track that is free.
-    Open& open(HeapState& state, std::uint64_t heap, std::uint64_t cycle) {
+    /// The first track that is free.
+    Open& free_track(HeapState& state, std::uint64_t heap) {
         const auto at = std::find_if(state.open.begin(), state.open.end(), [](const Open& o) { return o.cycle == 0; });
-        Open& free = at != state.open.end() ? *at : state.open.emplace_back();
-        free.cycle = cycle;
-        if (at == state.open.end() && state.open.size() > 1) {
+        const bool is_new = at == state.open.end();
+        Open& free = is_new ? state.open.emplace_back() : *at;
+        if (is_new && state.open.size() > 1) {
             metadata("thread_name", tid(state, heap, free),
                      fmt::format("heap {}: collections meanwhile ({})", heap, state.open.size()));
         }
@@ -134,9 +134,8 @@ struct TraceEventWriter::State {
         if (number == 0) return tid_of(heap, Track::cycles);
         return tid_of(heap, Track::more_cycles) + std::min(number, kTracks - 4) - 1;
     }
-    void end_phase(std::uint64_t tid, std::chrono::nanoseconds time, Open& open) {
+    void end_phase(std::uint64_t tid, std::chrono::nanoseconds time, const Open& open) {
         if (open.phase != nullptr) end(tid, time, open.phase);
-        open.phase = nullptr;
     }
 
     void counter(const Event& event, Bytes used, Bytes committed) {
@@ -144,7 +143,8 @@ struct TraceEventWriter::State {
         append(",\"args\":{{\"used\":{},\"committed\":{}}}}}", used, committed);
     }
 
-    /// One event, whole or not at all: where memory for it is refused the trace has failed, but is one.
+    /// One event, whole or not at all: where memory for it is refused the trace has failed, but is one. So an event changes what is
+    /// open when all of it is written.
     template <class F>
     void tell(F&& event) noexcept {
         const std::lock_guard guard(lock);
@@ -235,10 +235,13 @@ bool TraceEventWriter::ok() const noexcept {
 void TraceEventWriter::on_collection_begun(const CollectionBegunEvent& event) noexcept {
     state_->tell([&](State& s) {
         State::HeapState& heap = s.heap(event);
-        s.head('B', State::tid(heap, event.heap, s.open(heap, event.heap, event.cycle)), event.time, "collection");
+        State::Open& track = s.free_track(heap, event.heap);
+        s.head('B', State::tid(heap, event.heap, track), event.time, "collection");
         s.append(",\"args\":{{\"cycle\":{},\"reason\":\"{}\",\"label\":{},\"regions\":{},\"bytes\":{}}}}}", event.cycle,
                  to_string(event.reason), quoted(event.label), event.regions, event.bytes);
         s.counter(event, event.used_bytes, event.committed_bytes);
+        track.cycle = event.cycle;
+        track.phase = nullptr;
     });
 }
 
@@ -249,9 +252,9 @@ void TraceEventWriter::on_phase_entered(const PhaseEnteredEvent& event) noexcept
         if (open == nullptr) return;
         const std::uint64_t tid = State::tid(heap, event.heap, *open);
         s.end_phase(tid, event.time, *open);
-        open->phase = event.name;
         s.head('B', tid, event.time, event.name);
         s.append(",\"args\":{{\"cycle\":{}}}}}", event.cycle);
+        open->phase = event.name;
     });
 }
 
@@ -285,7 +288,6 @@ void TraceEventWriter::on_collection_ended(const CollectionEndedEvent& event) no
         if (open == nullptr) return;
         const std::uint64_t tid = State::tid(heap, event.heap, *open);
         s.end_phase(tid, event.time, *open);
-        open->cycle = 0;
         const CollectionResult& result = event.result;
         s.head('E', tid, event.time, "collection");
         s.append(",\"args\":{{\"before_bytes\":{},\"freed_bytes\":{},\"promoted_bytes\":{},\"evacuated_bytes\":{},",
@@ -293,6 +295,7 @@ void TraceEventWriter::on_collection_ended(const CollectionEndedEvent& event) no
         s.append("\"adopted_bytes\":{},\"live_bytes\":{},\"destructors\":{}}}}}", result.adopted_bytes,
                  result.live_bytes, result.destructors);
         s.counter(event, event.used_bytes, event.committed_bytes);
+        open->cycle = 0;
     });
 }
 

@@ -192,8 +192,14 @@ void Engine::end() {
     set_mode(BarrierMode::idle);
 }
 
-void Engine::tell_end() {
-    if (untold_) heap_.events.collection_ended(cycle_.phase.cycle(), *std::exchange(untold_, std::nullopt));
+bool Engine::tell_end() {
+    if (!untold_) return false;
+    heap_.events.collection_ended(cycle_.phase.cycle(), *std::exchange(untold_, std::nullopt));
+    return true;
+}
+
+void Engine::begin_next() {
+    if (phase() == CyclePhase::idle && heap_.collection.waiting != 0 && !hold_) begin_waiting({true, most_regions()});
 }
 
 bool Engine::finish(bool may_destroy, bool in_poll) {

@@ -58,8 +58,10 @@ public:
         return phase() == CyclePhase::settle ? settler_.needs() : std::chrono::nanoseconds(0);
     }
 
-    /// Listeners hear that the collection has ended: after the slice that ended it.
-    void tell_end();
+    /// Listeners hear that the collection has ended: after the slice that ended it. False where none has.
+    bool tell_end();
+    /// In a poll, after a collection has ended: the next one begins, also of what may begin in a poll only.
+    void begin_next();
 
     /// What an allocation gave a slice to last has come to a weak handle to clear or a destructor to run.
     bool held_up() const { return (phase() == CyclePhase::clear || phase() == CyclePhase::destroy) && reap_.held_up(); }

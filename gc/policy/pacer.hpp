@@ -24,6 +24,7 @@ public:
         const double rest = 1.0 - budget.utilization;
         rate_ = kPartPaced * rest;
         most_ = longest_slice(budget);
+        most_owed_ = 4 * std::min<nanoseconds>(budget.max, std::chrono::hours(1));
         credit_ = std::min(credit_, most_);
     }
     /// How long a slice is at most: no longer than the utilization allows in one window.
@@ -41,11 +42,12 @@ public:
     }
     /// Also what was spent without asking, where a collection was urgent: but that is not owed for ever, or the next one would be
     /// late, and urgent, too.
-    void spent(nanoseconds time) { credit_ = std::max(credit_ - time, -4 * most_); }
+    void spent(nanoseconds time) { credit_ = std::max(credit_ - time, -most_owed_); }
 
 private:
     double rate_ = 0;
     nanoseconds most_{0};
+    nanoseconds most_owed_{0};  // pauses in scopes' ends may be longer than a slice
     nanoseconds credit_{0};
     nanoseconds last_{0};  // what it was asked at
     bool started_ = false;

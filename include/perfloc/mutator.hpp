@@ -62,6 +62,7 @@ public:
 
 private:
     detail::MutatorCore* mutator_;
+    Bytes outer_;  ///< of what the ones around it were promised, what had not been used when it began
 };
 
 }  // namespace perfloc

@@ -116,6 +116,7 @@ TEST_CASE("collections that overlap are on tracks of their own, and each track n
         if (ph == "B" || ph == "E") tracks[event.at("tid")].push_back(ph + " " + std::string(event.at("name")));
     }
     REQUIRE(tracks.size() == 2);
+    CHECK(out.str().find("heap 1: collections meanwhile (2)") != std::string::npos);
     CHECK(tracks.begin()->second == Kinds{"B collection", "B mark", "E mark", "B agree", "E agree", "E collection",
                                           "B collection", "E collection"});
     CHECK(tracks.rbegin()->second ==

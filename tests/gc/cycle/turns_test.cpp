@@ -384,3 +384,35 @@ TEST_CASE("each scope that is asked to be trimmed is, in the order in which they
     CHECK(bench.heap.stats().scope_collections() <= 2 + 100 - 64);
     CHECK(bench.heap.verify().ok());
 }
+
+TEST_CASE("the poll in which a collection ends begins that of what waits for a poll") {
+    Bench bench(100us, 256 << 20, 0.01);
+    int seen = 0;
+    for (int round = 0; round < 10; ++round) {
+        perfloc::DetachedScope target(bench.heap, "target"), source(bench.heap, "source");
+        Leaf* const held = target.make_raw<Leaf>(nullptr, 1u);
+        source.make_raw<Leaf>(held, 2u);  // raw pointers out of it may be older than it
+        for (std::size_t i = 0; i < kLeaves; ++i) source.make_raw<Leaf>(nullptr, i);
+        const Handle<Leaf> survivor = source.make<Leaf>();
+        {
+            perfloc::Scope scope{"large"};
+            for (std::size_t i = 0; i < 20 * kLeaves; ++i) perfloc::make_raw<Leaf>(nullptr, i);
+            bench[0] = leaves();
+        }
+        source.end();
+        if (bench.phase() == "idle" || collection().waiting == 0) continue;
+        const std::uint64_t before = bench.heap.stats().scope_collections();
+        for (int polls = 0; bench.heap.stats().scope_collections() == before; ++polls) {
+            REQUIRE(polls < 1'000'000);
+            bench.me.poll();
+        }
+        if (collection().waiting == 0 && bench.phase() == "idle") continue;
+        ++seen;
+        CHECK(bench.phase() != "idle");
+        CHECK(collection().waiting == 0);
+        REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
+        target.end();
+    }
+    CHECK(seen > 0);
+    CHECK(bench.heap.verify().ok());
+}

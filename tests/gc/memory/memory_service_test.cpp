@@ -111,6 +111,8 @@ TEST_CASE("what a NoPause was promised is not given back while it lives") {
             CHECK(committed() >= 40_MiB);
             CHECK_THROWS_AS(NoPause(32_MiB), OutOfMemory);
         }
+        for (int i = 0; i < 100; ++i) const NoPause again(8_MiB);  // one after the other
+        CHECK(committed() < 48_MiB);
         fill(16_MiB);
         const NoPause later(20_MiB);  // what was used is promised no more
     }
