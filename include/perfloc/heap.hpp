@@ -25,7 +25,9 @@ struct VerifyReport {
     bool ok() const { return violations.empty(); }
 };
 
-/// One reserved range of addresses with its pool of spans, its scopes and its collector. Several may live in a process.
+/// One reserved range of addresses with its pool of spans, its scopes and its collector. Several may live in a process. The
+/// collector's thread takes none of the program's signals. In a process that is forked there is no such thread: a heap that had one
+/// aborts there when it would need it, and says so; exec and _exit are safe, and heaps that are made there.
 class PERFLOC_API Heap {
 public:
     /// Reserves addresses (a few system calls; pages are backed at first touch). Throws ReservationError where the

@@ -1,5 +1,7 @@
 #include "tests/gc/cycle/sparse_bench.hpp"
 
+#include <vector>
+
 // What is shaded while objects are marked: anything at first, so that a store looks nothing up; later only what is not marked.
 using namespace sparse;
 
@@ -84,4 +86,50 @@ TEST_CASE("a shade of a scope that has been released since is nothing to the col
         for (std::uint64_t n = 0; n < 100; ++n) perfloc::make_raw<Leaf>(nullptr, n);
     }
     bench.settle();
+}
+
+TEST_CASE("what was shaded while many scopes wait is kept by each collection of some of them") {
+    Bench bench(1us);
+    perfloc::Scope outer{"outer"};
+    {
+        perfloc::Scope scope{"first"};
+        Leaf* last = nullptr;
+        for (std::size_t i = 0; i < kLeaves; ++i) last = perfloc::make_raw<Leaf>(last, i);
+        bench[0] = last;
+    }
+    REQUIRE(bench.phase() == "gather");
+    constexpr std::size_t kScopes = 70;  // more than one collection takes at this budget
+    for (std::size_t i = 1; i <= kScopes; ++i) {
+        perfloc::Scope scope{"waits"};
+        Leaf* last = nullptr;  // too many for its end, and dense: nothing moves, so that no poll is needed
+        for (std::size_t n = 0; n < kLeaves; ++n) last = perfloc::make_raw<Leaf>(last, i);
+        bench[i] = last;
+    }
+    REQUIRE(collection().waiting == kScopes);
+    // From here on raw pointers alone hold what every second one has left, until the next poll.
+    std::vector<perfloc::WeakHandle<Leaf>> weak;
+    for (std::size_t i = 1; i <= kScopes; i += 2) {
+        weak.emplace_back(bench[i].get());
+        bench[i] = nullptr;
+    }
+    REQUIRE(collection().waiting_shades.size() >= kScopes / 2);
+    bool some_waited = false;
+    while (bench.heap.stats().scope_collections() < 3) {
+        INFO(bench.phase() << ", " << collection().waiting << " wait, " << bench.heap.stats().scope_collections());
+        REQUIRE(perfloc::testing::slice(bench.heap));  // no poll
+        some_waited = some_waited || (bench.heap.stats().scope_collections() == 1 && collection().waiting > 0 &&
+                                      collection().waiting < kScopes && !collection().begun_shades.empty());
+    }
+    CHECK(some_waited);
+    REQUIRE(collection().waiting == 0);
+    for (std::size_t n = 0; n < weak.size(); ++n) {
+        INFO(n);
+        const Handle<Leaf> alive = weak[n].lock();
+        REQUIRE(alive.get() != nullptr);
+        CHECK(alive->value == 2 * n + 1);
+    }
+    CHECK(bench.heap.verify().ok());
+    bench.heap.root().trim();
+    REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
+    for (const auto& dead : weak) CHECK(dead.lock().get() == nullptr);
 }

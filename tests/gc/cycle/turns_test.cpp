@@ -116,14 +116,14 @@ TEST_CASE("what has ended does not wait for ever for a poll that does not come")
 
 TEST_CASE("no label promotes more than it was given, be it by scopes that ended in it and settled later") {
     Bench bench(1us);
-    const Handle<Leaf> kept = perfloc::make<Leaf>();
+    Handle<Leaf> kept;
     {
         perfloc::Scope outer{"outer"};
         {
             perfloc::Scope inner{"inner"};
             Leaf* last = nullptr;
             for (int i = 0; i < 20000; ++i) last = perfloc::make_raw<Leaf>(last, 1u);
-            kept->other = last;
+            kept = last;  // by a handle: what is in it goes to `outer` first
         }
     }
     REQUIRE(bench.me.collect_until(std::chrono::steady_clock::now() + 60s));
