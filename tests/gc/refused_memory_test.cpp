@@ -185,7 +185,11 @@ TEST_CASE("a listener that is refused memory is not added") {
             const RefuseNew all(from);
             CHECK_THROWS_AS(heap.add_listener(listener), std::bad_alloc);
         }
+        Listener other;
+        heap.add_listener(other);
         heap.collect_full();
+        heap.remove_listener(other);
         CHECK(listener.calls == 0);
+        CHECK(other.calls == 1);
     }
 }
