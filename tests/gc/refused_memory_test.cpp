@@ -177,9 +177,9 @@ TEST_CASE("a listener that is refused memory is not added") {
         void on_collection_begun(const CollectionBegunEvent&) noexcept override { ++calls; }
         int calls = 0;
     };
-    Heap heap(options_of(100us));
-    Mutator me(heap);
     for (std::uint64_t from = 0; from < 2; ++from) {
+        Heap heap(options_of(100us));
+        Mutator me(heap);
         Listener listener;
         {
             const RefuseNew all(from);
