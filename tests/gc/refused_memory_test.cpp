@@ -1,6 +1,6 @@
 #include "gc/inspect.hpp"
+#include "gc/refuse_new.hpp"
 #include "support/catch.hpp"
-#include "support/refuse_new.hpp"
 
 #include <perfloc/perfloc.hpp>
 #include <perfloc/units.hpp>

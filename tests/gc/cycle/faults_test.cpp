@@ -1,9 +1,9 @@
 #include "death/child.hpp"
 #include "gc/inspect.hpp"
+#include "gc/refuse_new.hpp"
 #include "runtime/sanitizers.hpp"
 #include "support/catch.hpp"
 #include "support/refuse.hpp"
-#include "support/refuse_new.hpp"
 
 #include <perfloc/perfloc.hpp>
 #include <perfloc/testing.hpp>

@@ -1,4 +1,4 @@
-#include "support/refuse_new.hpp"
+#include "gc/refuse_new.hpp"
 
 #include <cstdlib>
 #include <new>
