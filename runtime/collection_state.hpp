@@ -60,8 +60,7 @@ struct CollectionState {
     ChunkList<void*> shades;           ///< for the running collection
     std::size_t unsorted_shades = 0;   ///< so many may be of anything: whether they matter, the collector finds out
     ChunkList<void*> waiting_shades;   ///< protocol P1: for the next one, of objects that wait for it
-    ChunkList<void*>
-        begun_shades;  ///< those when the running collection began, while it finds out which are of its set
+    ChunkList<void*> begun_shades;  ///< those when the running one began, until it has found out which are of its set
     ChunkList<void*> settling_shades;  ///< of objects in the set, while regions wait: these may adopt them
     CollectionCounts counts;
 

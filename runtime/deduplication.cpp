@@ -39,12 +39,8 @@ void Deduplication::finish(RememberedSet& set) {
     } while (set.enough_ == 0);
 }
 
-/// Where the C++ heap refuses the table's directory, later.
 void Deduplication::begin(RememberedSet& set) {
-    if (!seen_.plan(set.size())) {
-        set.enough_ = 2 * set.size();
-        return;
-    }
+    seen_.plan(chunks_, set.size());
     set_ = &set;
     set.pass_ = ++number_ != 0 ? number_ : ++number_;  // 0: no pass
     start_generation_ = pool_.generation();

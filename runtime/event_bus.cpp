@@ -4,7 +4,6 @@
 #include "runtime/heap_core.hpp"
 
 #include <algorithm>
-#include <utility>
 
 namespace perfloc {
 
@@ -113,8 +112,8 @@ std::unique_lock<std::mutex> EventBus::lock() const {
     return std::unique_lock(lock_);
 }
 
-std::uint64_t EventBus::heard(std::uint64_t cycle) const {
-    return std::any_of(open_.begin(), open_.end(), [=](const Cycle& open) { return open.number == cycle; }) ? cycle : 0;
+std::vector<EventBus::Cycle>::const_iterator EventBus::find(std::uint64_t cycle) const {
+    return std::find_if(open_.begin(), open_.end(), [=](const Cycle& open) { return open.number == cycle; });
 }
 
 void EventBus::describe(Event& event, std::chrono::nanoseconds time, std::uint64_t cycle) const {
@@ -162,7 +161,7 @@ std::uint64_t EventBus::collection_begun(CollectionReason reason, const Label& l
 
 void EventBus::tell_phase(std::uint64_t cycle, const char* name) {
     const auto guard = lock();
-    if (heard(cycle) == 0) return;
+    if (find(cycle) == open_.end()) return;
     PhaseEnteredEvent event;
     describe(event, monotonic(), cycle);
     event.name = name;
@@ -187,7 +186,7 @@ void EventBus::tell_slice(std::uint64_t cycle, SliceKind kind, const Moment& sta
                           const SliceWork& work, std::chrono::nanoseconds overrun) {
     const auto guard = lock();
     SliceDoneEvent event;
-    describe(event, beginning(start, duration), heard(cycle));
+    describe(event, beginning(start, duration), find(cycle) == open_.end() ? 0 : cycle);
     event.kind = kind;
     event.duration = duration;
     event.bytes = work.bytes;
@@ -214,7 +213,7 @@ void EventBus::tell_pause(const PauseEvent& pause, const Moment& start) {
 
 void EventBus::tell_ended(std::uint64_t cycle, const CollectionResult& result) {
     const auto guard = lock();
-    const auto open = std::find_if(open_.begin(), open_.end(), [=](const Cycle& c) { return c.number == cycle; });
+    const auto open = find(cycle);
     if (open == open_.end()) return;
     CollectionEndedEvent event;
     describe(event, monotonic(), cycle);

@@ -88,8 +88,8 @@ private:
     static std::chrono::nanoseconds elapsed(const Moment& start);
     /// When it began by the monotonic clock, also where nobody listened then.
     static std::chrono::nanoseconds beginning(const Moment& start, std::chrono::nanoseconds duration);
-    /// Its number where somebody heard it begin, else 0.
-    std::uint64_t heard(std::uint64_t cycle) const;
+    /// The end where nobody heard it begin.
+    std::vector<Cycle>::const_iterator find(std::uint64_t cycle) const;
     std::uint64_t innermost() const { return open_.empty() ? 0 : open_.back().number; }
     std::unique_lock<std::mutex> lock() const;
     void describe(Event& event, std::chrono::nanoseconds time, std::uint64_t cycle) const;

@@ -93,9 +93,8 @@ struct HeapCore {
     ChunkList<HandleNode> ghosts;                 ///< global handles that were dropped meanwhile, as roots
     std::size_t collect_above = 0;                ///< used bytes above which a poll collects the whole heap
     bool safepoint_due = false;
-    std::atomic<std::size_t> kept_resident{
-        0};                            ///< bytes that a NoPause was promised: so much idle memory is not given back
-    bool refused = false;              ///< memory, since the last poll
+    std::atomic<std::size_t> kept_resident{0};  ///< bytes promised to NoPauses: so much idle memory is not given back
+    bool refused = false;                       ///< memory, since the last poll
     bool whole_heap_destroys = false;  ///< destructors of a full collection run: scopes that end meanwhile merge
 
     /// The region is one of this heap's.

@@ -199,9 +199,9 @@ std::uint64_t left_of_promise(const MutatorCore& me) {
 }
 
 void promise(MutatorCore& me, std::uint64_t bytes) {
+    me.heap->kept_resident.fetch_add(bytes - me.promised_bytes, std::memory_order_relaxed);
     me.promised_bytes = bytes;
     me.promised_at = me.heap->pool.used_bytes();
-    me.heap->kept_resident.store(bytes, std::memory_order_relaxed);
 }
 
 MutatorCore& current_mutator(const char* what) {

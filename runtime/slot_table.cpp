@@ -2,35 +2,31 @@
 
 #include <algorithm>
 #include <bit>
-#include <new>
+#include <utility>
 
 namespace perfloc::detail {
 
-bool SlotTable::plan(std::size_t slots) try {
+void SlotTable::plan(ChunkPool& pool, std::size_t slots) {
     planned_ = std::bit_ceil(std::max<std::size_t>(1, 2 * slots / kPerChunk));
     shift_ = 64 - static_cast<unsigned>(std::countr_zero(planned_ * kPerChunk));
     slots_ = 0;
-    chunks_.reserve(planned_);
-    return true;
-} catch (const std::bad_alloc&) {
-    return false;
+    directory_ = static_cast<Slot**>(pool.take_run(planned_ * sizeof(Slot*)));
 }
 
 bool SlotTable::grow(ChunkPool& pool, std::size_t chunks) {
-    for (; chunks_.size() < planned_ && chunks != 0; --chunks) {
+    for (; chunks_ < planned_ && chunks != 0; --chunks) {
         auto* const chunk = static_cast<Slot*>(pool.take());
         std::fill_n(chunk, kPerChunk, nullptr);
-        chunks_.push_back(chunk);
+        directory_[chunks_++] = chunk;
     }
-    return chunks_.size() == planned_;
+    return chunks_ == planned_;
 }
 
 bool SlotTable::shrink(ChunkPool& pool, std::size_t chunks) {
-    for (; !chunks_.empty() && chunks != 0; --chunks) {
-        pool.give(chunks_.back());
-        chunks_.pop_back();
-    }
-    return chunks_.empty();
+    for (; chunks_ != 0 && chunks != 0; --chunks) pool.give(directory_[--chunks_]);
+    if (chunks_ != 0) return false;
+    if (directory_ != nullptr) pool.give_run(std::exchange(directory_, nullptr), planned_ * sizeof(Slot*));
+    return true;
 }
 
 SlotTable::Insert SlotTable::insert(Slot slot) {

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace perfloc::detail {
 
@@ -16,14 +15,14 @@ class SlotTable {
 public:
     using Slot = std::atomic<void*>*;
 
-    /// Wants room for `slots`, while it is empty. False where the C++ heap has no memory for its directory. O(1).
-    bool plan(std::size_t slots);
+    /// Wants room for `slots`, while it is empty and has given all back. O(1).
+    void plan(ChunkPool& pool, std::size_t slots);
     /// Takes at most so many chunks towards the plan; true when that is met.
     bool grow(ChunkPool& pool, std::size_t chunks);
     /// Gives at most so many chunks back; true when it has none.
     bool shrink(ChunkPool& pool, std::size_t chunks);
 
-    bool empty() const { return chunks_.empty(); }
+    bool empty() const { return directory_ == nullptr; }
 
     enum class Insert { added, found, full };
     /// Expected O(1). Once the plan is met.
@@ -35,10 +34,11 @@ private:
     static constexpr std::size_t kPerChunk = kChunkBytes / sizeof(Slot);
 
     std::size_t first_place(Slot slot) const { return scattered(slot) >> shift_; }
-    Slot& place(std::size_t i) const { return chunks_[i / kPerChunk][i % kPerChunk]; }
+    Slot& place(std::size_t i) const { return directory_[i / kPerChunk][i % kPerChunk]; }
 
-    std::vector<Slot*> chunks_;
-    std::size_t planned_ = 0;  ///< chunks: a power of two
+    Slot** directory_ = nullptr;  ///< the chunks; out of the same pool, since malloc may ask the system for as much
+    std::size_t chunks_ = 0;      ///< so many of those that are
+    std::size_t planned_ = 0;     ///< a power of two
     std::size_t slots_ = 0;
     unsigned shift_ = 0;
 };

@@ -112,11 +112,14 @@ struct TraceEventWriter::State {
         head('E', tid, time, name);
         buffer += '}';
     }
-    /// Null where its beginning was not heard.
-    static Open* find(HeapState& state, std::uint64_t cycle) {
-        const auto is = [cycle](const Open& open) { return open.cycle == cycle; };
+    /// Ends the phase that the event's collection is in. Null where its beginning was not heard.
+    Open* leave_phase(const Event& event) {
+        HeapState& state = heap(event);
+        const auto is = [&](const Open& open) { return open.cycle == event.cycle; };
         const auto at = std::find_if(state.open.begin(), state.open.end(), is);
-        return cycle == 0 || at == state.open.end() ? nullptr : &*at;
+        if (event.cycle == 0 || at == state.open.end()) return nullptr;
+        end_phase(tid(state, event.heap, *at), event.time, *at);
+        return &*at;
     }
     /// The first track that is free.
     Open& free_track(HeapState& state, std::uint64_t heap) {
@@ -134,6 +137,7 @@ struct TraceEventWriter::State {
         if (number == 0) return tid_of(heap, Track::cycles);
         return tid_of(heap, Track::more_cycles) + std::min(number, kTracks - 4) - 1;
     }
+    std::uint64_t tid(const Event& event, const Open& open) { return tid(heap(event), event.heap, open); }
     void end_phase(std::uint64_t tid, std::chrono::nanoseconds time, const Open& open) {
         if (open.phase != nullptr) end(tid, time, open.phase);
     }
@@ -234,9 +238,8 @@ bool TraceEventWriter::ok() const noexcept {
 
 void TraceEventWriter::on_collection_begun(const CollectionBegunEvent& event) noexcept {
     state_->tell([&](State& s) {
-        State::HeapState& heap = s.heap(event);
-        State::Open& track = s.free_track(heap, event.heap);
-        s.head('B', State::tid(heap, event.heap, track), event.time, "collection");
+        State::Open& track = s.free_track(s.heap(event), event.heap);
+        s.head('B', s.tid(event, track), event.time, "collection");
         s.append(",\"args\":{{\"cycle\":{},\"reason\":\"{}\",\"label\":{},\"regions\":{},\"bytes\":{}}}}}", event.cycle,
                  to_string(event.reason), quoted(event.label), event.regions, event.bytes);
         s.counter(event, event.used_bytes, event.committed_bytes);
@@ -247,12 +250,9 @@ void TraceEventWriter::on_collection_begun(const CollectionBegunEvent& event) no
 
 void TraceEventWriter::on_phase_entered(const PhaseEnteredEvent& event) noexcept {
     state_->tell([&](State& s) {
-        State::HeapState& heap = s.heap(event);
-        State::Open* const open = State::find(heap, event.cycle);
+        State::Open* const open = s.leave_phase(event);
         if (open == nullptr) return;
-        const std::uint64_t tid = State::tid(heap, event.heap, *open);
-        s.end_phase(tid, event.time, *open);
-        s.head('B', tid, event.time, event.name);
+        s.head('B', s.tid(event, *open), event.time, event.name);
         s.append(",\"args\":{{\"cycle\":{}}}}}", event.cycle);
         open->phase = event.name;
     });
@@ -283,13 +283,10 @@ void TraceEventWriter::on_paused(const PausedEvent& event) noexcept {
 
 void TraceEventWriter::on_collection_ended(const CollectionEndedEvent& event) noexcept {
     state_->tell([&](State& s) {
-        State::HeapState& heap = s.heap(event);
-        State::Open* const open = State::find(heap, event.cycle);
+        State::Open* const open = s.leave_phase(event);
         if (open == nullptr) return;
-        const std::uint64_t tid = State::tid(heap, event.heap, *open);
-        s.end_phase(tid, event.time, *open);
         const CollectionResult& result = event.result;
-        s.head('E', tid, event.time, "collection");
+        s.head('E', s.tid(event, *open), event.time, "collection");
         s.append(",\"args\":{{\"before_bytes\":{},\"freed_bytes\":{},\"promoted_bytes\":{},\"evacuated_bytes\":{},",
                  result.before_bytes, result.freed_bytes, result.promoted_bytes, result.evacuated_bytes);
         s.append("\"adopted_bytes\":{},\"live_bytes\":{},\"destructors\":{}}}}}", result.adopted_bytes,

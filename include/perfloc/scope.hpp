@@ -77,7 +77,8 @@ public:
 
     /// Makes the end a merge into the parent, in O(1) and without looking: for a phase whose results all survive.
     void keep() { detail::keep_scope(region()); }
-    /// Sizes the first span for so many bytes. Useful before the first allocation.
+    /// Sizes the first span for so many bytes. Useful before the first allocation. Throws ScopeError where the calling thread's
+    /// mutator is another heap's.
     void expect(Bytes bytes) { detail::expect_bytes(region(), bytes); }
     /// Asks for a collection of the scope, with all that it encloses, while it stays open; starts at the next poll.
     void trim() { detail::trim_scope(region()); }

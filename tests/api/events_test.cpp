@@ -3,10 +3,12 @@
 #include "api/environment.hpp"
 #include "api/objects.hpp"
 #include "death/child.hpp"
+#include "gc/inspect.hpp"
 
 #include <perfloc/events.hpp>
 #include <perfloc/trace_events.hpp>
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include <unistd.h>
@@ -376,6 +378,26 @@ TEST_CASE("PERFLOC_TRACE makes a heap write a trace, prefaulting included") {
     for (const json& event : trace.at("traceEvents")) names.insert(event.at("name"));
     CHECK(names.count("memory prefaulted") == 1);
     CHECK(names.count("pause: full") == 1);
+}
+
+TEST_CASE("prefaulting tells of what was touched, which the limit bounds") {
+    const Environment trace("PERFLOC_TRACE", "/tmp/perfloc-prefault-%p.%h.json");
+    std::string path;
+    {
+        Options options = objects::small();
+        options.limit = 1_MiB;
+        options.prefault = 64_MiB;
+        Heap heap(options);
+        const Mutator me(heap);
+        path = fmt::format("/tmp/perfloc-prefault-{}.{}.json", ::getpid(), inspect::core().number);
+    }
+    const json events = json::parse(content(path)).at("traceEvents");
+    std::remove(path.c_str());
+    Bytes touched = 0;
+    for (const json& event : events) {
+        if (event.at("name") == "memory prefaulted") touched += event.at("args").at("bytes").get<Bytes>();
+    }
+    CHECK(touched == 1_MiB);
 }
 
 TEST_CASE("PERFLOC_LOG makes a heap write lines to the standard error stream") {

@@ -1,6 +1,8 @@
 #include "support/catch.hpp"
 
 #include "api/objects.hpp"
+
+#include <thread>
 #include "gc/inspect.hpp"
 
 #include <algorithm>
@@ -162,6 +164,19 @@ TEST_CASE("expect() before anything was made replaces a smaller first span") {
     scope.expect(256_KiB);
     CHECK(inspect::span(make_raw<Node>()).pages == 64);
     CHECK(bench.heap.verify().ok());
+}
+
+TEST_CASE("expect() by another heap's mutator is refused") {
+    Heap heap(objects::small()), other(objects::small());
+    Mutator me(heap);
+    Scope scope{"expects"};
+    make_raw<Node>();
+    std::thread([&] {
+        Mutator theirs(other);
+        CHECK_THROWS_AS(scope.expect(1_MiB), ScopeError);
+    }).join();
+    CHECK(make_raw<Node>() != nullptr);
+    CHECK(heap.verify().ok());
 }
 
 TEST_CASE("ending a scope twice or out of order throws, names it, and the scope can still be ended") {

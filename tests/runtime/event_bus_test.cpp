@@ -187,6 +187,33 @@ TEST_CASE("a listener that adds or removes one during a call aborts") {
     }
 }
 
+TEST_CASE("a listener may use another heap, and aborts where it comes back to its own") {
+    struct Passer : EventListener {
+        explicit Passer(EventBus& bus) : events(bus) {}
+        void on_memory(const MemoryEvent& event) noexcept override {
+            if (++calls < 3) events.memory(event.change, event.bytes, events.now());
+        }
+        EventBus& events;
+        int calls = 0;
+    };
+    Bench first, second;
+    Passer to_second(second.events);
+    Recorder heard;
+    first.events.add(to_second);
+    second.events.add(heard);
+    first.events.memory(MemoryEvent::Change::returned, 1, first.events.now());
+    CHECK(to_second.calls == 1);
+    CHECK(heard.texts.size() == 1);
+    const death::Child child = death::run([&] {
+        Passer back(first.events);
+        second.events.add(back);
+        first.events.memory(MemoryEvent::Change::returned, 1, first.events.now());
+    });
+    CHECK(child.died_saying({"a listener uses the heap that it is called for"}));
+    first.events.remove(to_second);
+    second.events.remove(heard);
+}
+
 TEST_CASE("reasons and kinds have names of their own, and each kind of slice a cause") {
     std::set<std::string_view> names;
     for (std::size_t i = 0; i < kCollectionReasons; ++i) names.insert(to_string(static_cast<CollectionReason>(i)));

@@ -1,5 +1,6 @@
 #include "support/catch.hpp"
 
+#include "gc/refuse_new.hpp"
 #include "runtime/gc_log.hpp"
 
 #include <perfloc/errors.hpp>
@@ -164,4 +165,39 @@ TEST_CASE("collections that nest are told each at its end, and what nobody heard
     CHECK(memory.text() ==
           "perfloc gc 9 scope-end \"inner\" 0 B -> 0 B promoted, 0 B freed; mark 5 ns\n"
           "perfloc gc 8 scope-end \"outer\" 0 B -> 0 B promoted, 0 B freed; destroy 20 ns\n");
+}
+
+TEST_CASE("collections that overlap are told each, whichever ends first") {
+    Memory memory;
+    GcLog log(LogModes::parse("gc"), memory.file);
+    begin(log, 1, 1s, CollectionReason::scope_end, "beside");
+    begin(log, 2, 1s, CollectionReason::scope_end, "in the caller");
+    slice(log, 1, 10us, 0ns);
+    end(log, 1, 2s, {});
+    end(log, 2, 3s, {});
+    std::fflush(memory.file);
+    const std::string text = memory.text();
+    INFO(text);
+    CHECK(text.find("gc 1 scope-end \"beside\"") < text.find("gc 2 scope-end \"in the caller\""));
+    CHECK(text.find("gc 2 scope-end \"in the caller\"") != std::string::npos);
+    CHECK(text.find("1 slices") < text.find("gc 2"));
+}
+
+TEST_CASE("where memory for a line is refused it is missing, and the next one is there") {
+    Memory memory;
+    GcLog log(LogModes::parse("gc"), memory.file);
+    for (std::uint64_t from = 0; from < 20; ++from) {
+        begin(log, 2 * from + 1, 1s, CollectionReason::scope_end, "a label that fits into no short string at all");
+        {
+            const support::RefuseNew refused(from);
+            begin(log, 2 * from + 2, 1s, CollectionReason::scope_end, "another one");
+            phase(log, 2 * from + 2, 1s, "mark");
+            end(log, 2 * from + 2, 2s, {});
+        }
+        end(log, 2 * from + 1, 2s, {});
+    }
+    std::fflush(memory.file);
+    for (std::uint64_t from = 0; from < 20; ++from) {
+        CHECK(memory.text().find("gc " + std::to_string(2 * from + 1) + " ") != std::string::npos);
+    }
 }

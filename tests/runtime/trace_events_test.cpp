@@ -1,9 +1,12 @@
 #include "support/catch.hpp"
 
+#include "gc/refuse_new.hpp"
+
 #include <perfloc/trace_events.hpp>
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <map>
 #include <sstream>
 #include <string>
@@ -150,4 +153,36 @@ TEST_CASE("the buffer is written when it is full") {
     CHECK(out.str().size() > 100'000);
     writer.close();
     CHECK(kinds(json::parse(out.str())).size() == 2000);
+}
+
+TEST_CASE("where memory for an event is refused the trace has failed, and is one without that event") {
+    bool failed = false;
+    for (std::uint64_t from = 0;; ++from) {
+        std::ostringstream out;
+        TraceEventWriter writer(out);
+        writer.on_collection_begun(at<CollectionBegunEvent>(1, 1ns));
+        std::uint64_t refused = 0;
+        {
+            auto begun = at<CollectionBegunEvent>(2, 2ns);
+            begun.label = "a label that fits into no short string at all";
+            auto phase = at<PhaseEnteredEvent>(2, 3ns);
+            phase.name = "mark";
+            const support::RefuseNew all(from);
+            writer.on_collection_begun(begun);
+            writer.on_phase_entered(phase);
+            writer.on_collection_ended(at<CollectionEndedEvent>(2, 4ns));
+            refused = all.refused();
+        }
+        writer.on_collection_ended(at<CollectionEndedEvent>(1, 5ns));
+        const bool ok = writer.ok();
+        writer.close();
+        INFO("from call " << from);
+        CHECK(ok == (refused == 0));
+        const Kinds all = kinds(json::parse(out.str()));
+        CHECK(std::count(all.begin(), all.end(), "B collection") == std::count(all.begin(), all.end(), "E collection"));
+        CHECK(std::count(all.begin(), all.end(), "B mark") == std::count(all.begin(), all.end(), "E mark"));
+        if (refused == 0) break;
+        failed = true;
+    }
+    CHECK(failed);
 }
